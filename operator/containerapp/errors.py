@@ -32,4 +32,11 @@ class Blocked(ContainerAppError):
 
 
 class Transient(ContainerAppError):
-    """A passing fault; retried with exponential backoff."""
+    """A passing fault; retried with exponential backoff.
+
+    `retry_after` is the least number of seconds to wait, where the other side has named one.
+    """
+
+    def __init__(self, reason: str, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(reason, message)
+        self.retry_after = retry_after
