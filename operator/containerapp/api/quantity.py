@@ -1,0 +1,33 @@
+"""Kubernetes quantities (`500m`, `256Mi`, `1e3`): exact values to compare, nothing more.
+
+Called by the rules that weigh requests against limits and by whoever must compare sizes. Text that is no
+quantity has no value here: the caller decides what to say about it.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+QUANTITY_PATTERN = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?"
+
+_QUANTITY = re.compile(r"(?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?P<suffix>[A-Za-z].*)?")
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
+
+
+def is_quantity(text: str) -> bool:
+    """Whether Kubernetes would read the text as a quantity."""
+    return re.fullmatch(QUANTITY_PATTERN, text) is not None
+
+
+def quantity(text: str) -> Fraction:
+    """The exact value of a quantity; the text must be one."""
+    found = _QUANTITY.fullmatch(text)
+    if found is None or not is_quantity(text):
+        raise ValueError(f"{text!r} is no quantity")
+    number, suffix = Fraction(found["number"]), found["suffix"] or ""
+    if suffix in _BINARY:
+        return number * (1 << 10 * _BINARY[suffix])
+    exponent = _DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:] or 0)
+    return Fraction(number * 10**exponent if exponent >= 0 else number / 10**-exponent)

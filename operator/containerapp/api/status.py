@@ -1,0 +1,77 @@
+"""The status of a ContainerApp: what the operator reports, as `kubectl explain` describes it.
+
+Written by `containerapp.status` and read back for what must survive a restart (the image's digest,
+condition times). Unknown fields are ignored, so that an older operator can read what a newer one wrote. It
+never repeats the spec.
+"""
+
+# ruff: noqa: TC001 - pydantic evaluates the annotations when the classes are made
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from containerapp.api.kubernetes import ConditionList
+from containerapp.api.rules import ApiModel
+
+
+class ImageStatus(ApiModel):
+    """The image that runs, and how it came to be."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    requested: str | None = None
+    """`spec.image` as it was when it was resolved."""
+    reference: str | None = None
+    """The same, fully qualified: with its registry and tag."""
+    digest: str | None = None
+    """Digest that the reference stood for when `spec.image` last changed; this is what runs."""
+    refresh: str | None = None
+    """Value of the annotation `containerapp.dev/refresh-image` that the digest answers. To take the new
+    digest of a tag that was pushed again, set the annotation to any other value."""
+    latest_digest: str | None = None
+    """Digest that the tag stands for now, where that is another one than what runs."""
+
+
+class ResourceReference(ApiModel):
+    """An object that the operator made for the app."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    api_version: str
+    """API group and version of the object."""
+    kind: str
+    """Kind of the object."""
+    name: str
+    """Name of the object, in the app's namespace."""
+
+
+class ContainerAppStatus(ApiModel):
+    """The app as it was last seen; written by the operator alone."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    observed_generation: int | None = None
+    """`metadata.generation` that this status speaks of. While it is behind, the last change has not been
+    seen yet."""
+    conditions: Annotated[ConditionList, Field(max_length=32)] = ()
+    """What holds of the app: `Ready` sums up; `Reconciling` and `Stalled` are there only while they are
+    true, the one for work in progress, the other for what needs your edit; `ImageResolved`, `Available`
+    and `RolledOut` are the parts of it. Wait with `kubectl wait --for=condition=Ready capp/<name>`."""
+    url: str | None = None
+    """Address that the app answers at: inside the cluster, or the load balancer's where it has one."""
+    image: ImageStatus | None = None
+    """The image that runs, by tag and digest."""
+    replicas: int | None = None
+    """Pods of the app, of whatever version and health; part of the scale subresource."""
+    updated_replicas: int | None = None
+    """Pods that run the current version."""
+    ready_replicas: int | None = None
+    """Pods that are ready to serve."""
+    selector: str | None = None
+    """Label selector of the app's Pods, as text; part of the scale subresource, where a
+    HorizontalPodAutoscaler reads it."""
+    resources: tuple[ResourceReference, ...] = ()
+    """The objects made for the app. What disappears from this list is removed from the cluster."""
