@@ -61,14 +61,15 @@ Threshold = Annotated[int, Strict(), _within(1, 1000)]
 # --- image references -----------------------------------------------------------------------------
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[.]|__?|-+)[a-z0-9]+)*"
-_HOST = r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?"
+_HOST = r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
+_DIGEST = r"@(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _TAGGED = r"^[^@]*:[^/@]*(?:@|$)"
 _WELL_TAGGED = rf"^(?:[^@/]+/)?[^:@]*:{_TAG}(?:@|$)"
 
 Image = Annotated[
     str,
-    Field(min_length=1, max_length=512),
+    Field(min_length=1, max_length=600),
     never(r"[ \t\r\n]", "spec.image contains white space: remove it"),
     never("://", "spec.image starts with a URL scheme: leave it out and begin with the registry's host"),
     never(
@@ -82,10 +83,9 @@ Image = Annotated[
         " shop:1.4.2",
     ),
     Rule(
-        cel="!self.contains('@') || self.matches(r'@sha256:[0-9a-f]{64}$')",
-        holds=lambda image: "@" not in image or bool(re.search(r"@sha256:[0-9a-f]{64}\Z", image)),
-        message="spec.image has a bad digest: write sha256: and 64 hexadecimal digits, or leave the"
-        " digest out",
+        cel=f"!self.contains('@') || self.matches(r'{_DIGEST}')",
+        holds=lambda image: "@" not in image or bool(re.search(_DIGEST, image)),
+        message="spec.image has a bad digest: write sha256: and 64 hexadecimal digits, or leave the digest out",
     ),
     Rule(
         cel=f"self.matches(r'^(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*(?::[^/@]*)?(?:@.*)?$')",
@@ -199,7 +199,7 @@ Quantity = Annotated[
     str,
     IntOrString(text=True),
     Rule(
-        cel="isQuantity(string(self)) && quantity(string(self)).sign() >= 0",
+        cel="isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",
         holds=lambda text: is_quantity(text) and quantity(text) >= 0,
         message="must be a quantity that is not negative: cpu as in 500m or '0.5', memory as in 256Mi or 1Gi",
         pattern=f"^{QUANTITY_PATTERN}$",

@@ -73,7 +73,7 @@ def matches(pattern: str, message: str) -> Rule:
     anchored = f"^(?:{pattern})$"
     compiled = re.compile(pattern)
     return Rule(
-        cel=f"self.matches(r'{anchored}')",
+        cel=f'self.matches(r"{anchored}")',
         holds=lambda text: compiled.fullmatch(text) is not None,
         message=message,
         pattern=anchored,
@@ -84,7 +84,7 @@ def never(pattern: str, message: str) -> Rule:
     """No part of the text matches the pattern."""
     compiled = re.compile(pattern)
     return Rule(
-        cel=f"!self.matches(r'{pattern}')",
+        cel=f'!self.matches(r"{pattern}")',
         holds=lambda text: compiled.search(text) is None,
         message=message,
     )

@@ -147,7 +147,7 @@ SPEC_RULES = (
     ),
     Rule(
         cel=f"!has(self.service) || {_HAS_PORTS}",
-        holds=lambda spec: spec.service is None or bool(spec.container_ports()),
+        holds=lambda spec: "service" not in spec.model_fields_set or bool(spec.container_ports()),
         message="spec.service needs a port to offer: add spec.port, or remove spec.service for a worker",
         path=".service",
     ),

@@ -5,8 +5,6 @@ condition times). Unknown fields are ignored, so that an older operator can read
 never repeats the spec.
 """
 
-# ruff: noqa: TC001 - pydantic evaluates the annotations when the classes are made
-
 from __future__ import annotations
 
 from typing import Annotated

@@ -6,8 +6,6 @@ readiness probe) are the renderer's. What the operator accepts and the API serve
 round, is a bug in this file.
 """
 
-# ruff: noqa: TC001 - pydantic evaluates the annotations when the classes are made
-
 from __future__ import annotations
 
 import re
@@ -207,7 +205,7 @@ class ContainerAppSpec(ApiModel):
     """The ports that the program listens on, when there are several or one needs more said than its
     number. The first TCP port is the one that probes ask unless they name another."""
 
-    resources: ResourceRequirements = ResourceRequirements()
+    resources: ResourceRequirements = Field(default_factory=ResourceRequirements)
     """CPU and memory, in Kubernetes' own terms. Without it each replica is promised `cpu: 100m` and
     `memory: 256Mi`, may use idle cpu beyond that, and no memory beyond it."""
     replicas: Replicas = 1
@@ -223,8 +221,8 @@ class ContainerAppSpec(ApiModel):
     """When a replica is restarted because it hangs. Default: none, for a probe that is too strict turns
     load into an outage; never let it depend on other services."""
     startup_probe: Annotated[Probe, *liveness("startupProbe")] | None = None
-    """Holds the other probes back until it has succeeded once, so that a slow start (periodSeconds ×
-    failureThreshold) is not mistaken for a hang."""
+    """Holds the other probes back until it has succeeded once, so that a slow start (up to
+    failureThreshold times periodSeconds) is not mistaken for a hang."""
     termination_grace_period_seconds: GraceSeconds = 30
     """Seconds that a replica has between SIGTERM and SIGKILL to finish its work, from 0 to 7200. It is
     taken out of the Service first."""
@@ -232,7 +230,7 @@ class ContainerAppSpec(ApiModel):
     security: Security = Security()
     """What the container may do on its node. The defaults pass Pod Security `restricted`; every relaxation
     is spelled out here."""
-    service: Service | None = None
+    service: Service = Field(default_factory=Service)
     """How the app is reached. Default for an app with a port: a `ClusterIP` Service named like the app, so
     that others in the cluster reach it as `http://<app>:<port>`."""
     service_account_name: ObjectName | None = None
@@ -261,8 +259,8 @@ class ContainerAppSpec(ApiModel):
         return next((port for port in self.container_ports() if port.protocol == "TCP"), None)
 
     def wanted_service(self) -> Service | None:
-        """The Service that the app is to have: none for a worker, the default one where nothing is said."""
-        return (self.service or Service()) if self.container_ports() else None
+        """The Service that the app is to have; none for a worker."""
+        return self.service if self.container_ports() else None
 
 
 class ContainerApp(ApiModel):
@@ -279,7 +277,7 @@ class ContainerApp(ApiModel):
     """Name, namespace, labels and annotations."""
     spec: ContainerAppSpec
     """The app as it should run."""
-    status: ContainerAppStatus = ContainerAppStatus()
+    status: ContainerAppStatus = Field(default_factory=ContainerAppStatus)
     """The app as it was last seen; written by the operator alone."""
 
     rules = (

@@ -1,0 +1,178 @@
+"""The models of the API as a CustomResourceDefinition: a structural schema with defaults and CEL rules.
+
+`containerapp crd` prints it, and `crds/` and the chart carry copies that a test compares. Deterministic:
+the same models give the same bytes. It must never say anything about a field that the models do not say.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+from containerapp.api.rules import VALIDATIONS
+from containerapp.api.v1alpha1 import GROUP, KIND, PLURAL, VERSION, ContainerApp
+
+_HEADER = "# Made by `containerapp crd` from the models in operator/containerapp/api: edit those instead.\n"
+_STANDARD = {
+    "apiVersion": {
+        "type": "string",
+        "description": "Version of the schema that this object is written in: containerapp.dev/v1alpha1.",
+    },
+    "kind": {"type": "string", "description": "Kind of this object: ContainerApp."},
+    "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
+}
+_KEPT = (
+    "type",
+    "enum",
+    "format",
+    "pattern",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "maxProperties",
+    "x-kubernetes-int-or-string",
+    "x-kubernetes-list-type",
+    "x-kubernetes-list-map-keys",
+    VALIDATIONS,
+)
+Schema = dict[str, Any]
+
+
+def custom_resource_definition() -> Schema:
+    """The CustomResourceDefinition of ContainerApp, as plain JSON."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": ["capp"],
+                "categories": ["all"],
+            },
+            "scope": "Namespaced",
+            "versions": [_version()],
+        },
+    }
+
+
+def render_yaml() -> str:
+    """The text of `crds/containerapp.dev_containerapps.yaml`."""
+    return _HEADER + to_yaml(custom_resource_definition())
+
+
+def to_yaml(obj: Any) -> str:
+    """An object as YAML in the order it was written, with no anchors and lines of bearable length."""
+    unshared = json.loads(json.dumps(obj))
+    return yaml.safe_dump(unshared, sort_keys=False, width=110, allow_unicode=True)
+
+
+def openapi_schema() -> Schema:
+    """The structural schema of a ContainerApp: everything inlined, nothing nullable, nothing open."""
+    models = ContainerApp.model_json_schema(by_alias=True)
+    schema = _structural(models, models["$defs"])
+    properties = {name: _STANDARD.get(name, part) for name, part in schema["properties"].items()}
+    return schema | {"properties": properties, "required": ["spec"]}
+
+
+def _version() -> Schema:
+    return {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "additionalPrinterColumns": _columns(),
+        "subresources": {
+            "status": {},
+            "scale": {
+                "specReplicasPath": ".spec.replicas",
+                "statusReplicasPath": ".status.replicas",
+                "labelSelectorPath": ".status.selector",
+            },
+        },
+        "schema": {"openAPIV3Schema": openapi_schema()},
+    }
+
+
+def _columns() -> list[Schema]:
+    ready = '.status.conditions[?(@.type=="Ready")]'
+    columns = [
+        ("Ready", "string", f"{ready}.status", "Whether the app serves as its spec says.", 0),
+        ("Status", "string", f"{ready}.reason", "Why it is or is not ready, in one word.", 0),
+        ("Image", "string", ".status.image.requested", "The image as it was asked for.", 0),
+        ("Replicas", "integer", ".status.readyReplicas", "Pods that are ready.", 0),
+        ("URL", "string", ".status.url", "Address of the app.", 0),
+        ("Age", "date", ".metadata.creationTimestamp", "Time since the app was made.", 0),
+        ("Desired", "integer", ".spec.replicas", "Pods that are wanted.", 1),
+        ("Digest", "string", ".status.image.digest", "Digest of the image that runs.", 1),
+        ("Message", "string", f"{ready}.message", "What is waited for, or what to do.", 1),
+    ]
+    return [
+        {"name": name, "type": kind, "jsonPath": path, "description": text}
+        | ({"priority": priority} if priority else {})
+        for name, kind, path, text, priority in columns
+    ]
+
+
+def _structural(schema: Schema, definitions: Schema) -> Schema:
+    """One model's or field's JSON schema without references, alternatives and titles."""
+    flat = _flattened(schema, definitions)
+    written: Schema = {"description": _prose(flat["description"])} if "description" in flat else {}
+    written |= {key: flat[key] for key in _KEPT if key in flat}
+    if "const" in flat:
+        written["enum"] = [flat["const"]]
+    default = _without_empties(flat.get("default"))
+    if not _is_empty(default):
+        written["default"] = default
+    if "properties" in flat:
+        parts = flat["properties"].items()
+        written["properties"] = {name: _structural(part, definitions) for name, part in parts}
+        if "required" in flat:
+            written["required"] = flat["required"]
+    if "items" in flat:
+        written["items"] = _structural(flat["items"], definitions)
+        written.setdefault("x-kubernetes-list-type", "atomic")
+    if isinstance(flat.get("additionalProperties"), dict):
+        written["additionalProperties"] = _structural(flat["additionalProperties"], definitions)
+    return written
+
+
+def _flattened(schema: Schema, definitions: Schema) -> Schema:
+    """The schema with what it refers to merged in: its own words win, its rules are added."""
+    if "anyOf" in schema:  # an optional field: the schema itself, or null, which the API server drops
+        value = next(part for part in schema["anyOf"] if part.get("type") != "null")
+        return _merged(_flattened(value, definitions), {k: v for k, v in schema.items() if k != "anyOf"})
+    if "$ref" in schema:
+        target = definitions[schema["$ref"].rpartition("/")[2]]
+        return _merged(target, {k: v for k, v in schema.items() if k != "$ref"})
+    return schema
+
+
+def _merged(base: Schema, over: Schema) -> Schema:
+    rules = [*base.get(VALIDATIONS, []), *over.get(VALIDATIONS, [])]
+    return base | over | ({VALIDATIONS: rules} if rules else {})
+
+
+def _without_empties(default: Any) -> Any:
+    """An object's default with nothing in it that means the same as its absence."""
+    if not isinstance(default, dict):
+        return default
+    parts = {name: _without_empties(part) for name, part in default.items()}
+    return {name: part for name, part in parts.items() if not _is_empty(part)}
+
+
+def _is_empty(default: Any) -> bool:
+    return default is None or default in ([], {}, "")
+
+
+def _prose(text: str) -> str:
+    """A docstring as running text."""
+    return " ".join(text.split())
