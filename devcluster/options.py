@@ -1,0 +1,39 @@
+"""What a run of the cluster should consist of.
+
+The options decide which components start and which binaries have to exist; the callers of `devcluster.start` and
+the command line fill them in. They say nothing about ports or paths: every run gets its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class DevclusterError(Exception):
+    """The cluster could not do what was asked; the message says why and what to try."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kwok:
+    """Simulated nodes, spread over three zones: Pods become Ready without running anything."""
+
+    count: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Real:
+    """One real node (kubelet, containerd, kube-proxy) in network and process namespaces of its own; needs root."""
+
+    name: str = "node-1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The shape of one cluster."""
+
+    nodes: Kwok | Real | None = field(default_factory=Kwok)
+    audit: bool | Path = False
+    """Keep an audit log (user, verb, resource of every request): in the run directory, or at the path given."""
+    controllers: bool = True
+    """Run the controller-manager, and the scheduler where there are nodes; without them nothing follows a write."""

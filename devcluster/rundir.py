@@ -1,0 +1,155 @@
+"""Where a run keeps its files, and how all traces of a run are removed.
+
+A run is alive exactly as long as its supervisor holds the lock beside its directory: the kernel drops the lock
+however the supervisor ends, so the next start can sweep what a crash left. The launcher claims a run, the supervisor
+destroys it.
+Nothing outside the run directories and the processes marked with a run's name is ever touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import ipaddress
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+RUN_VARIABLE = "DEVCLUSTER_RUN"
+"""Every process of a run has this variable in its environment; its value is the run directory."""
+
+_SOCKET_PATH_LIMIT = (
+    60  # a Unix socket's path has at most 107 characters, and containerd adds a long tail to ours
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A fresh run directory and the descriptor of its lock, to be handed to the supervisor."""
+
+    path: Path
+    lock: int
+
+
+def claim() -> Claim:
+    """Make a run directory that no other run has, after sweeping those whose supervisors are gone."""
+    base = _base()
+    sweep()
+    while True:
+        path = base / secrets.token_hex(4)
+        if any(loopback_address(path) == loopback_address(other) for other in _known(base)):
+            continue
+        lock = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.mkdir(mode=0o700)
+        except OSError:  # somebody swept the lock before it was ours, or has the same name
+            os.close(lock)
+            continue
+        return Claim(path=path, lock=lock)
+
+
+def sweep() -> list[Path]:
+    """Destroy every run whose supervisor is gone, and return their directories."""
+    swept = []
+    for path in _known(_base()):
+        with contextlib.suppress(OSError):
+            lock = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                destroy(path)
+                swept.append(path)
+            finally:
+                os.close(lock)
+    return swept
+
+
+def destroy(path: Path) -> None:
+    """Kill what still runs in this run's name and remove its control groups and files; the caller holds its lock."""
+    _kill_marked(path)
+    _remove_control_groups(path)
+    shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        _lock_path(path).unlink()
+
+
+def live_runs() -> list[Path]:
+    """Return the directories of the runs of this user."""
+    return [path for path in _known(_base()) if path.is_dir()]
+
+
+def loopback_address(path: Path) -> str:
+    """Return the run's own address in 127.0.0.0/8, so that well-known ports can be used without collisions."""
+    high, middle, low = _address_bytes(path)
+    return str(ipaddress.IPv4Address(bytes((127, 64 + high % 64, middle, 1 + low % 254))))
+
+
+def node_network(path: Path) -> tuple[str, str]:
+    """Return the two ends (outside, node) of the run's link, in 198.18.0.0/15, which is set aside for tests."""
+    high, middle, low = _address_bytes(path)
+    network = int(ipaddress.IPv4Address(bytes((198, 18 + high % 2, middle, low & 0xFC))))
+    return str(ipaddress.IPv4Address(network + 1)), str(ipaddress.IPv4Address(network + 2))
+
+
+def control_group(path: Path) -> str:
+    """Return the name of the control group that holds the Pods of this run's node."""
+    return f"devcluster-{path.name}"
+
+
+def _address_bytes(path: Path) -> tuple[int, int, int]:
+    high, middle, low, _ = bytes.fromhex(path.name)
+    return high, middle, low
+
+
+def _base() -> Path:
+    temporary = Path(tempfile.gettempdir())
+    if len(str(temporary)) > _SOCKET_PATH_LIMIT:
+        temporary = Path("/tmp")  # noqa: S108 - sockets cannot have longer paths; the directory below is private
+    base = temporary / f"devcluster-{os.getuid()}"
+    base.mkdir(mode=0o700, exist_ok=True)
+    return base
+
+
+def _known(base: Path) -> list[Path]:
+    names = {entry.name.removesuffix(".lock") for entry in base.iterdir()}
+    return [
+        base / name for name in sorted(names) if len(name) == 8 and not set(name) - set("0123456789abcdef")
+    ]
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_suffix(".lock")
+
+
+def marked_processes(path: Path) -> list[int]:
+    """Return the ids of the processes whose environment names this run, this process excepted."""
+    mark = f"{RUN_VARIABLE}={path}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+    return found
+
+
+def _kill_marked(path: Path) -> None:
+    deadline = time.monotonic() + 10
+    while (left := marked_processes(path)) and time.monotonic() < deadline:
+        for process in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _remove_control_groups(path: Path) -> None:
+    root = Path("/sys/fs/cgroup")
+    for top in [*root.glob(control_group(path)), *root.glob(f"*/{control_group(path)}")]:
+        for directory, _, _ in os.walk(top, topdown=False):
+            with contextlib.suppress(OSError):
+                Path(directory).rmdir()
