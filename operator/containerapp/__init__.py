@@ -1,1 +1,1 @@
-"""ContainerApp operator."""
+"""ContainerApp operator: runs containers on Amazon EKS from a short manifest."""

@@ -1,1 +1,22 @@
-"""render."""
+"""Rendering: an app and its inputs in, the manifests of its children out. Pure.
+
+`CHILDREN` is the one table of child kinds, in the order in which they are written: reflectors, the owner index,
+pruning and the chart's RBAC derive from it. A new kind is one new file and one line here.
+"""
+
+from __future__ import annotations
+
+from containerapp.api.v1alpha1 import ContainerApp
+from containerapp.model import ChildKind, Inputs, Manifest
+from containerapp.render import deployment, service, service_account
+
+CHILDREN: tuple[ChildKind, ...] = (
+    service_account.CHILD,
+    service.CHILD,
+    deployment.CHILD,
+)
+
+
+def render(app: ContainerApp, inputs: Inputs) -> tuple[Manifest, ...]:
+    """Return the manifests of all children that `app` wants."""
+    return tuple(manifest for child in CHILDREN for manifest in child.render(app, inputs))

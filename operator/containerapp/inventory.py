@@ -1,0 +1,45 @@
+"""Which children exist that nothing asks for any more: set maths, called between plan and prune. Pure.
+
+Never decides by name alone: an object without the app's owner reference is not the app's to delete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from containerapp.api.v1alpha1 import KIND
+from containerapp.model import Manifest, ObjectRef
+
+
+def owned_by(manifest: Manifest, uid: str) -> bool:
+    """Whether the app with `uid` controls the object."""
+    return any(owner.get("uid") == uid for owner in _owners(manifest))
+
+
+def owned_by_predecessor(manifest: Manifest, name: str, uid: str) -> bool:
+    """Whether an earlier app of the same name controlled it; the garbage collector is about to remove it."""
+    return any(
+        owner.get("kind") == KIND and owner.get("name") == name and owner.get("uid") != uid
+        for owner in _owners(manifest)
+    )
+
+
+def stale_children(
+    *, live: Iterable[Manifest], desired: Iterable[Manifest], uid: str
+) -> tuple[ObjectRef, ...]:
+    """References of live children of the app that are no longer wanted, in a stable order."""
+    wanted = {ObjectRef.of(manifest) for manifest in desired}
+    owned = {
+        ObjectRef.of(manifest) for manifest in live if owned_by(manifest, uid) and not deleting(manifest)
+    }
+    return tuple(sorted(owned - wanted))
+
+
+def deleting(manifest: Manifest) -> bool:
+    """Whether the object's deletion has begun."""
+    return "deletionTimestamp" in manifest["metadata"]
+
+
+def _owners(manifest: Manifest) -> list[Manifest]:
+    owners: list[Manifest] = manifest["metadata"].get("ownerReferences") or []
+    return owners

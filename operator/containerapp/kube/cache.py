@@ -1,0 +1,144 @@
+"""What the watches have seen: every app and every child, newest resourceVersion wins.
+
+Fed by kopf's watch of the apps, by the reflectors of the children and by the answers to our own writes; read by the
+reconcile, so that looking at the world costs no request. Never asks the API server anything itself.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+from containerapp.api.v1alpha1 import KIND
+from containerapp.model import APP_LABEL, AppKey, Manifest, ObjectRef
+
+_TOMBSTONES = 10_000
+_Identity: TypeAlias = tuple[AppKey, ObjectRef]
+
+
+class Cache:
+    """Apps by key, children by the key of their app."""
+
+    def __init__(self) -> None:
+        self._apps: dict[AppKey, Manifest] = {}
+        self._children: defaultdict[AppKey, dict[ObjectRef, Manifest]] = defaultdict(dict)
+        self._tombstones: OrderedDict[_Identity, int] = OrderedDict()
+
+    def app(self, key: AppKey) -> Manifest | None:
+        """Return the app as last seen, or None when there is none."""
+        return self._apps.get(key)
+
+    def apps(self) -> Mapping[AppKey, Manifest]:
+        """Return all apps as last seen."""
+        return self._apps
+
+    def children(self, key: AppKey) -> Mapping[ObjectRef, Manifest]:
+        """Return the live children that stand under the app's name."""
+        return self._children.get(key, {})
+
+    def put_app(self, manifest: Manifest) -> bool:
+        """Store an app; False when what is stored is as new or newer."""
+        key = _key(manifest)
+        if not _newer(manifest, self._apps.get(key)):
+            return False
+        self._apps[key] = manifest
+        return True
+
+    def drop_app(self, key: AppKey, uid: str | None = None) -> bool:
+        """Forget an app, unless another one of the same name has taken its place."""
+        known = self._apps.get(key)
+        if known is None or (uid is not None and known["metadata"]["uid"] != uid):
+            return False
+        del self._apps[key]
+        return True
+
+    def put_child(self, manifest: Manifest) -> AppKey | None:
+        """Store a child; return its app's key if this was news."""
+        key = app_key(manifest)
+        if key is None:
+            return None
+        ref = ObjectRef.of(manifest)
+        buried = self._tombstones.get((key, ref), 0)
+        if _version(manifest) <= buried or not _newer(manifest, self._children[key].get(ref)):
+            return None
+        self._children[key][ref] = manifest
+        return key
+
+    def drop_child(self, manifest: Manifest) -> AppKey | None:
+        """Forget a child that the API server says is gone; return its app's key if it was known.
+
+        The version of its end is kept for a while: the answer to an earlier write of ours may arrive later.
+        """
+        key, ref = app_key(manifest), ObjectRef.of(manifest)
+        if key is None:
+            return None
+        self._bury((key, ref), _version(manifest))
+        known = self._children.get(key, {}).get(ref)
+        if known is None or _version(known) > _version(manifest):
+            return None
+        self._remove(key, ref)
+        return key
+
+    def replace_children(
+        self, api_version: str, kind: str, namespace: str | None, manifests: Iterable[Manifest]
+    ) -> set[AppKey]:
+        """Take a fresh list of one kind for all there is (in `namespace`); return the keys it changes."""
+        listed = {identity: item for item in manifests if (identity := _identity(item)) is not None}
+        gone = [
+            (key, ref)
+            for key, children in self._children.items()
+            for ref in children
+            if (ref.api_version, ref.kind) == (api_version, kind)
+            and namespace in {None, key[0]}
+            and (key, ref) not in listed
+        ]
+        for key, ref in gone:
+            self._remove(key, ref)
+        changed = {self.put_child(item) for item in listed.values()} | {key for key, _ in gone}
+        return {key for key in changed if key is not None}
+
+    def _remove(self, key: AppKey, ref: ObjectRef) -> None:
+        del self._children[key][ref]
+        if not self._children[key]:
+            del self._children[key]
+
+    def _bury(self, identity: _Identity, version: int) -> None:
+        self._tombstones[identity] = version
+        self._tombstones.move_to_end(identity)
+        if len(self._tombstones) > _TOMBSTONES:
+            self._tombstones.popitem(last=False)
+
+
+def app_key(child: Manifest) -> AppKey | None:
+    """Tell by its owner reference, else by its label, which app a child belongs to."""
+    metadata = child["metadata"]
+    for owner in metadata.get("ownerReferences") or ():
+        if owner.get("kind") == KIND:
+            return metadata["namespace"], owner["name"]
+    name = (metadata.get("labels") or {}).get(APP_LABEL)
+    return (metadata["namespace"], name) if name else None
+
+
+def without_managed_fields(manifest: Manifest) -> Manifest:
+    """Drop what is half of an object's size and of no use here."""
+    manifest["metadata"].pop("managedFields", None)
+    return manifest
+
+
+def _identity(manifest: Manifest) -> _Identity | None:
+    key = app_key(manifest)
+    return None if key is None else (key, ObjectRef.of(manifest))
+
+
+def _key(manifest: Manifest) -> AppKey:
+    return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+
+
+def _version(manifest: Manifest) -> int:
+    return int(manifest["metadata"].get("resourceVersion", 0))
+
+
+def _newer(manifest: Manifest, known: Manifest | None) -> bool:
+    """Compare resource versions, which Kubernetes 1.35 and every version before it keep in numeric order."""
+    return known is None or _version(manifest) > _version(known)

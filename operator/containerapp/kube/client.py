@@ -1,0 +1,205 @@
+"""Requests to the API server: one pooled session, one field manager, errors turned into the operator's own tree.
+
+Called by the reconcile (writes, the rare read) and by the reflectors (lists, watches). Decides nothing about apps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client.exceptions import ApiException
+
+from containerapp.errors import Blocked, ContainerAppError, Transient
+from containerapp.model import MANAGER, Manifest
+
+_TIMEOUT = 30.0
+_REFUSED = {400, 405, 413, 415, 422}
+
+Observe = Callable[[str, str, str], None]
+"""Told of every request: verb, resource, status code."""
+
+
+class NotFound(Blocked):
+    """The object, or its namespace, does not exist (any more)."""
+
+
+class Conflict(Transient):
+    """The object is not the one that the write was meant for."""
+
+
+class Expired(Transient):
+    """The resource version is too old to be watched from."""
+
+
+class NamespaceTerminating(Blocked):
+    """The namespace is being deleted; everything in it will go."""
+
+
+@asynccontextmanager
+async def connect(observe: Observe) -> AsyncIterator[Client]:
+    """Connect as the Pod's ServiceAccount, or as KUBECONFIG says, and close the session in the end."""
+    configuration = Configuration()
+    await config.load_config(client_configuration=configuration, persist_config=False)  # type: ignore[no-untyped-call]
+    configuration.retries = None
+    async with ApiClient(configuration=configuration) as api:
+        yield Client(api, observe)
+
+
+class Client:
+    """The few requests that the operator makes. Paths are built by `path`."""
+
+    def __init__(self, api: ApiClient, observe: Observe) -> None:
+        self.api = api
+        self._observe = observe
+
+    def credentials(self) -> dict[str, Any]:
+        """Return server and credentials in the words of kopf's ConnectionInfo, fresh for a new login."""
+        configuration = self.api.configuration
+        if configuration.refresh_api_key_hook is not None:
+            configuration.refresh_api_key_hook(configuration)
+        scheme, _, token = str(configuration.api_key.get("BearerToken", "")).partition(" ")
+        return {
+            "server": configuration.host,
+            "ca_path": configuration.ssl_ca_cert,
+            "insecure": not configuration.verify_ssl,
+            "scheme": scheme.capitalize() if token else None,
+            "token": token or None,
+            "certificate_path": configuration.cert_file,
+            "private_key_path": configuration.key_file,
+            "trust_env": True,
+        }
+
+    async def get(self, url: str, **query: str) -> Manifest:
+        """Read one object or one list."""
+        return await self._json("GET", url, query=query)
+
+    async def apply(self, url: str, manifest: Manifest) -> Manifest:
+        """Server-side apply, taking the fields that we name from whoever has them; return what is stored.
+
+        Strict: a field that the API server does not know is our bug, not something to be dropped silently.
+        """
+        return await self._json(
+            "PATCH",
+            url,
+            body=manifest,
+            content_type="application/apply-patch+yaml",
+            query={"fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"},
+        )
+
+    async def create(self, url: str, manifest: Manifest) -> Manifest:
+        """Create an object."""
+        return await self._json("POST", url, body=manifest, query={"fieldManager": MANAGER})
+
+    async def delete(self, url: str, uid: str) -> None:
+        """Delete the object with `uid`, leaving its dependents to the garbage collector."""
+        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        await self._json("DELETE", url, body=body)
+
+    async def watch(self, url: str, *, idle_timeout: float, **query: str) -> AsyncIterator[Manifest]:
+        """Stream watch events; ends when the server ends it or nothing came for `idle_timeout` seconds."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_TIMEOUT, sock_read=idle_timeout)
+        query |= {"watch": "true", "allowWatchBookmarks": "true"}
+        response = await self._send("GET", url, query=query, timeout=timeout, verb="WATCH")
+        try:
+            async for line in response.content:
+                yield json.loads(line)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Transient("WatchBroken", f"The watch of {url} broke: {error!r}") from error
+        finally:
+            response.close()
+
+    async def _json(self, method: str, url: str, **options: Any) -> Manifest:
+        response = await self._send(method, url, **options)
+        try:
+            answer: Manifest = json.loads(await response.read())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Transient("ApiServerUnavailable", f"{method} {url}: {error!r}") from error
+        return answer
+
+    async def _send(  # noqa: PLR0913 - the parts of a request
+        self,
+        method: str,
+        url: str,
+        *,
+        body: Any = None,
+        content_type: str = "application/json",
+        query: dict[str, str] | None = None,
+        timeout: Any = _TIMEOUT,  # noqa: ASYNC109 - aiohttp's own
+        verb: str | None = None,
+    ) -> aiohttp.ClientResponse:
+        request = await self.api.param_serialize(
+            method,
+            url,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": "application/json", "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        verb = verb or method
+        try:
+            response = await self.api.call_api(*request, _request_timeout=timeout)
+        except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
+            self._observe(verb, url, "error")
+            raise Transient("ApiServerUnavailable", f"{method} {url}: {error!r}") from error
+        except ApiException as error:
+            self._observe(verb, url, str(error.status))
+            raise translate(int(error.status or 0), str(error.body or error.reason)) from error
+        self._observe(verb, url, str(response.status))
+        raw: aiohttp.ClientResponse = response.response
+        if not raw.ok:
+            raise translate(raw.status, await _text(raw))
+        return raw
+
+
+def path(api_version: str, plural: str, namespace: str | None, name: str | None = None, sub: str = "") -> str:
+    """Return the URL path of a collection, an object or a subresource."""
+    root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    return root + scope + f"/{plural}" + (f"/{name}" if name else "") + (f"/{sub}" if sub else "")
+
+
+def translate(status: int, body: str) -> ContainerAppError:
+    """Say what an answer of the API server means for the app."""
+    message, causes = _message(body)
+    match status:
+        case 404:
+            return NotFound("NotFound", message)
+        case 409:
+            return Conflict("Conflict", message)
+        case 410:
+            return Expired("Expired", message)
+        case 403 if "NamespaceTerminating" in causes:
+            return NamespaceTerminating("NamespaceTerminating", message)
+        case 401 | 403:
+            return Blocked(
+                "Forbidden",
+                f"The API server refuses the operator: {message}. A quota, an admission policy or a missing rule "
+                "in the operator's ClusterRole stands in the way; ask whoever runs the cluster.",
+            )
+        case _ if status in _REFUSED:
+            return Blocked("Rejected", f"The API server rejects what the app asks for: {message}")
+        case _:
+            return Transient("ApiServerUnavailable", f"The API server answers {status}: {message}")
+
+
+def _message(body: str) -> tuple[str, set[str]]:
+    try:
+        parsed = json.loads(body)
+        causes = (parsed.get("details") or {}).get("causes") or []
+        return str(parsed.get("message", body)), {str(cause.get("reason")) for cause in causes}
+    except (ValueError, AttributeError):
+        return body[:500], set()
+
+
+async def _text(response: aiohttp.ClientResponse) -> str:
+    try:
+        return await response.text()
+    except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as error:
+        return repr(error)

@@ -1,0 +1,144 @@
+"""Which replica acts: a Lease, held by one and watched by the others.
+
+Called by main around everything that writes. Losing the Lease ends the work at once and begins to compete again, in
+the same process; a server that cannot be reached counts as a Lease that cannot be renewed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aiohttp
+from kubernetes.aio.client import ApiClient
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.leaderelection.electionconfig import Config
+from kubernetes.aio.leaderelection.leaderelection import LeaderElection
+from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
+
+_logger = logging.getLogger(__name__)
+_Answer = TypeVar("_Answer")
+
+_REQUEST_TIMEOUT = 5.0
+_UNREACHABLE = ApiException(status=0, reason="the API server cannot be reached")
+
+
+class _Lock(LeaseLock):
+    """The client's Lease, which takes only an answer of the API server for a failure, bounded and made whole.
+
+    Without this a broken connection ends the election with an exception, and leaves its task running.
+    """
+
+    async def get(self, name: str, namespace: str) -> tuple[bool, Any]:
+        unreachable: tuple[bool, Any] = (False, _UNREACHABLE)
+        return await _bounded(super().get(name, namespace), unreachable)
+
+    async def create(self, name: str, namespace: str, election_record: Any) -> bool:
+        return await _bounded(super().create(name, namespace, election_record), False)
+
+    async def update(self, name: str, namespace: str, updated_record: Any) -> bool:
+        return await _bounded(super().update(name, namespace, updated_record), False)
+
+    async def release(self) -> None:
+        """Let the next replica take over at once, if the Lease is still ours."""
+        held, record = await self.get(self.name, self.namespace)
+        if not held or record.holder_identity != self.identity:
+            return
+        lease = self.lease_reference
+        if lease is None or lease.spec is None:
+            return
+        lease.spec.holder_identity = None
+        try:
+            await _bounded(self.api_instance.replace_namespaced_lease(self.name, self.namespace, lease), None)
+        except ApiException as error:
+            _logger.warning("The Lease was not released: %s", error.reason)
+
+
+async def _bounded(request: Awaitable[_Answer], otherwise: _Answer) -> _Answer:
+    try:
+        async with asyncio.timeout(_REQUEST_TIMEOUT):
+            return await request
+    except (aiohttp.ClientError, TimeoutError):
+        return otherwise
+
+
+@dataclass(kw_only=True)
+class Leadership:
+    """Competes for one Lease. Durations are in seconds."""
+
+    api: ApiClient
+    name: str
+    namespace: str
+    identity: str
+    duration: float
+    renew_deadline: float
+    retry_period: float
+
+    async def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run `work` whenever this replica leads, until it ends by itself; cancel it when the Lease is lost."""
+        while not await self._lead_once(work):
+            _logger.warning("The Lease %s/%s was lost; competing again", self.namespace, self.name)
+
+    async def _lead_once(self, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        """Lead for as long as the Lease is held; True when the work has ended by itself."""
+        lock = _Lock(self.name, self.namespace, self.identity, self.api)
+        leading = asyncio.Event()
+
+        async def started() -> None:
+            leading.set()
+
+        async def stopped() -> None:
+            leading.clear()
+
+        election = asyncio.create_task(
+            LeaderElection(
+                Config(
+                    lock,
+                    lease_duration=self.duration,
+                    renew_deadline=self.renew_deadline,
+                    retry_period=self.retry_period,
+                    onstarted_leading=started,
+                    onstopped_leading=stopped,
+                )
+            ).run(),
+            name="leader election",
+        )
+        try:
+            return await self._work_while(election, leading, work)
+        finally:
+            await _end(election)
+            await lock.release()
+
+    async def _work_while(
+        self,
+        election: asyncio.Task[None],
+        leading: asyncio.Event,
+        work: Callable[[], Coroutine[Any, Any, None]],
+    ) -> bool:
+        acquired = asyncio.create_task(leading.wait())
+        try:
+            await asyncio.wait({acquired, election}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _end(acquired)
+        if election.done():
+            election.result()
+            return False
+        _logger.info("%s leads", self.identity)
+        task = asyncio.create_task(work(), name="leader's work")
+        try:
+            await asyncio.wait({task, election}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
+                return True
+            return False
+        finally:
+            await _end(task)
+
+
+async def _end(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait for its end; its error, if any, is its owner's affair."""
+    task.cancel()
+    await asyncio.wait({task})

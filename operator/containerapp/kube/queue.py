@@ -1,0 +1,105 @@
+"""The work queue: which app is next. One reconcile per app at a time; what comes meanwhile is one more.
+
+Filled by kopf's watch, the reflectors, the digest resolver and by the workers' own wishes to come back; emptied by the
+workers in main. Keys only, never events: what happened is read from the cache.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from containerapp.model import AppKey
+
+
+@dataclass(kw_only=True)
+class WorkQueue:
+    """Fair, coalescing queue with delays and a backoff for each key. Times are in seconds."""
+
+    base_delay: float = 0.25
+    max_delay: float = 300.0
+    clock: Callable[[], float] = time.monotonic
+    on_wait: Callable[[float], None] = lambda _seconds: None
+    _ready: deque[AppKey] = field(default_factory=deque)
+    _since: dict[AppKey, float] = field(default_factory=dict)
+    _active: set[AppKey] = field(default_factory=set)
+    _again: set[AppKey] = field(default_factory=set)
+    _timers: dict[AppKey, asyncio.TimerHandle] = field(default_factory=dict)
+    _failures: dict[AppKey, int] = field(default_factory=dict)
+    _wakeup: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __len__(self) -> int:
+        """Count the keys that wait for a worker now."""
+        return len(self._ready)
+
+    def add(self, key: AppKey) -> None:
+        """Ask for a reconcile as soon as a worker is free."""
+        if key in self._active:
+            self._again.add(key)
+        elif key not in self._since:
+            self._since[key] = self.clock()
+            self._ready.append(key)
+            self._wakeup.set()
+
+    def add_after(self, key: AppKey, delay: float) -> None:
+        """Ask for a reconcile in `delay` seconds; an earlier wish that stands wins."""
+        loop = asyncio.get_running_loop()
+        standing = self._timers.get(key)
+        if standing is not None:
+            if standing.when() <= loop.time() + delay:
+                return
+            standing.cancel()
+        self._timers[key] = loop.call_later(delay, self._ring, key)
+
+    def retry(self, key: AppKey, *, floor: float = 0.0) -> float:
+        """Ask again after this key's next backoff, at least `floor`; return the delay chosen.
+
+        Exponential with jitter, so that apps which failed together do not come back together.
+        """
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        delay = min(self.max_delay, max(floor, self.base_delay) * 2.0 ** min(failures, 30))
+        delay *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+        self.add_after(key, delay)
+        return delay
+
+    def succeeded(self, key: AppKey) -> None:
+        """End the key's backoff."""
+        self._failures.pop(key, None)
+
+    def forget(self, key: AppKey) -> None:
+        """Drop backoff and timer of an app that is gone."""
+        self.succeeded(key)
+        if (timer := self._timers.pop(key, None)) is not None:
+            timer.cancel()
+
+    async def get(self) -> AppKey:
+        """Wait for the next key; hand it back with `done`."""
+        while not self._ready:
+            self._wakeup.clear()
+            await self._wakeup.wait()
+        key = self._ready.popleft()
+        self.on_wait(self.clock() - self._since.pop(key))
+        self._active.add(key)
+        return key
+
+    def done(self, key: AppKey) -> None:
+        """End the reconcile of `key`; events that arrived meanwhile make one more."""
+        self._active.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+
+    def close(self) -> None:
+        """Cancel all timers."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _ring(self, key: AppKey) -> None:
+        self._timers.pop(key, None)
+        self.add(key)

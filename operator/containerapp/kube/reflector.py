@@ -1,0 +1,114 @@
+"""A reflector: one kind of children, listed once and then watched for ever, into the cache and onto the queue.
+
+Started by main for every kind in CHILDREN and every served namespace. Survives everything: a watch that ends, breaks
+or falls silent is begun again where it stopped, a version too old is listed anew. Never reconciles anything itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from containerapp.errors import ContainerAppError
+from containerapp.kube.cache import Cache, without_managed_fields
+from containerapp.kube.client import Client, Expired, path, translate
+from containerapp.model import MANAGED_BY_LABEL, MANAGER, AppKey, ChildKind, Manifest
+
+_logger = logging.getLogger(__name__)
+
+_IDLE_SECONDS = 90.0
+"""Bookmarks come about every minute; a stream silent for longer is dead."""
+
+_PAUSE = 0.1
+"""Before a connection that ended by itself is made again, lest a server that ends all at once be flooded."""
+
+_BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_PAGE = "500"
+_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
+
+
+@dataclass(kw_only=True)
+class Reflector:
+    """Mirrors one kind of children in one namespace (None: all) into `cache`; names changed apps to `notify`."""
+
+    client: Client
+    kind: ChildKind
+    namespace: str | None
+    cache: Cache
+    notify: Callable[[AppKey], None]
+    listed: asyncio.Event = field(default_factory=asyncio.Event)
+    _version: str = ""
+
+    async def run(self) -> None:
+        """List and watch until cancelled."""
+        failures = 0
+        while True:
+            try:
+                version = await self._list()
+                failures = 0
+                await self._watch(version)
+            except ContainerAppError as error:
+                delay = _BACKOFF[min(failures, len(_BACKOFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+                failures += 1
+                _logger.warning("Listing %s again in %.1f s: %s", self.kind.plural, delay, error)
+                await asyncio.sleep(delay)
+
+    @property
+    def _url(self) -> str:
+        return path(self.kind.api_version, self.kind.plural, self.namespace)
+
+    async def _list(self) -> str:
+        """Take the whole list, page by page; return the version to watch from."""
+        items: list[Manifest] = []
+        query = {"labelSelector": _SELECTOR, "limit": _PAGE}
+        while True:
+            page = await self.client.get(self._url, **query)
+            items += [self._completed(item) for item in page["items"]]
+            token = page["metadata"].get("continue")
+            if not token:
+                break
+            query["continue"] = token
+        changed = self.cache.replace_children(self.kind.api_version, self.kind.kind, self.namespace, items)
+        self.listed.set()
+        for key in changed:
+            self.notify(key)
+        return str(page["metadata"]["resourceVersion"])
+
+    async def _watch(self, version: str) -> None:
+        """Follow the changes from `version`; return when a new list is needed."""
+        self._version = version
+        failures = 0
+        while failures < len(_BACKOFF):
+            try:
+                await self._stream()
+                failures = 0
+            except Expired:
+                return
+            except ContainerAppError as error:
+                _logger.debug("The watch of %s goes on from where it broke: %s", self.kind.plural, error)
+                failures += 1
+            await asyncio.sleep(_BACKOFF[failures] * random.uniform(0.2, 1.0) if failures else _PAUSE)  # noqa: S311
+
+    async def _stream(self) -> None:
+        """Follow one connection to its end."""
+        events = self.client.watch(
+            self._url, idle_timeout=_IDLE_SECONDS, labelSelector=_SELECTOR, resourceVersion=self._version
+        )
+        async for event in events:
+            if event["type"] == "ERROR":
+                raise translate(int(event["object"].get("code", 0)), str(event["object"].get("message")))
+            self._version = event["object"]["metadata"]["resourceVersion"]
+            if event["type"] != "BOOKMARK":
+                self._take(event["type"], self._completed(event["object"]))
+
+    def _take(self, what: str, manifest: Manifest) -> None:
+        key = self.cache.drop_child(manifest) if what == "DELETED" else self.cache.put_child(manifest)
+        if key is not None:
+            self.notify(key)
+
+    def _completed(self, item: Manifest) -> Manifest:
+        """Items of a list carry no kind of their own."""
+        return without_managed_fields({"apiVersion": self.kind.api_version, "kind": self.kind.kind, **item})

@@ -1,0 +1,59 @@
+"""Log lines: JSON or text, each with the app and namespace that it is about.
+
+Set up once by the command line; the workers in main say which app they are at. A leaf.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Literal
+
+from pythonjsonlogger.json import JsonFormatter
+
+_current: ContextVar[tuple[str, str] | None] = ContextVar("app", default=None)
+_NOISY = ("kopf", "botocore", "urllib3", "aiohttp.access", "kubernetes")
+
+
+class _AppFilter(logging.Filter):
+    """Adds `namespace` and `app` to every record that is made during a reconcile."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        current = _current.get()
+        record.namespace, record.app = current or (None, None)
+        record.about = f" [{'/'.join(current)}]" if current else ""
+        return True
+
+
+@contextmanager
+def about(namespace: str, app: str) -> Iterator[None]:
+    """Mark all lines logged inside as being about the app."""
+    token = _current.set((namespace, app))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def configure(log_format: Literal["json", "text"], level: str) -> None:
+    """Log to standard error in `log_format`, from `level` up; what libraries say, from warnings up."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_AppFilter())
+    if log_format == "json":
+        handler.setFormatter(
+            JsonFormatter(
+                "{asctime}{levelname}{name}{message}{namespace}{app}",
+                style="{",
+                rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+            )
+        )
+    else:
+        handler.setFormatter(
+            logging.Formatter("{asctime} {levelname:<7} {name}{about}: {message}", style="{")
+        )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -1,0 +1,74 @@
+"""Prometheus metrics: what the operator counts about itself. A leaf; everything above may report, nothing may read.
+
+One registry for each process, made by main and handed down, so that tests can have their own.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """All metrics, named `containerapp_…`; durations are in seconds."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.reconciles = Counter(
+            "containerapp_reconciles_total", "Reconciles by outcome.", ["outcome"], registry=registry
+        )
+        self.duration = Histogram(
+            "containerapp_reconcile_duration_seconds",
+            "Time of one reconcile.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.queue_depth = Gauge(
+            "containerapp_queue_depth", "Apps that wait for a worker.", registry=registry
+        )
+        self.queue_wait = Histogram(
+            "containerapp_queue_wait_seconds",
+            "Time from event to worker.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.api_requests = Counter(
+            "containerapp_api_requests_total",
+            "Requests to the API server by verb, resource and status code.",
+            ["verb", "resource", "code"],
+            registry=registry,
+        )
+        self.registry_lookups = Counter(
+            "containerapp_registry_lookups_total",
+            "Calls to image registries by kind (ecr, oci) and outcome.",
+            ["registry", "outcome"],
+            registry=registry,
+        )
+        self.apps = Gauge(
+            "containerapp_apps",
+            "ContainerApps by readiness: ready, progressing or stalled.",
+            ["state"],
+            registry=registry,
+        )
+        self.leader = Gauge("containerapp_leader", "1 while this replica acts, else 0.", registry=registry)
+
+    def observe_request(self, verb: str, url: str, code: str) -> None:
+        """Count one request to the API server; `url` is its path, of which only the resource is kept."""
+        self.api_requests.labels(verb=verb, resource=resource_of(url), code=code).inc()
+
+    def observe_lookup(self, registry: str, outcome: str) -> None:
+        """Count one call to an image registry."""
+        self.registry_lookups.labels(registry=registry, outcome=outcome).inc()
+
+
+def resource_of(url: str) -> str:
+    """Return the resource (and subresource) that a path of the API server names, without any object's name.
+
+    `/apis/apps/v1/namespaces/shop/deployments/web` → `deployments`.
+    """
+    parts = url.strip("/").split("/")
+    rest = parts[2:] if parts[0] == "api" else parts[3:]
+    if len(rest) > 2 and rest[0] == "namespaces":
+        rest = rest[2:]
+    return "/".join(rest[:1] + rest[2:3])

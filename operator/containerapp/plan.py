@@ -1,0 +1,162 @@
+"""Desired against live: exactly the writes that are needed, and none when nothing differs. Pure.
+
+A child is written when it is missing, when a field that we set has another value, or when we used to set a field
+that we no longer want (told by a hash of the manifest in an annotation). Fields that others set are never looked
+at: defaults, injected annotations, sidecars.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from containerapp.inventory import deleting, owned_by, owned_by_predecessor, stale_children
+from containerapp.model import HASH_ANNOTATION, Manifest, ObjectRef
+
+_LIST_KEYS: dict[str, tuple[str, ...]] = {
+    "containers": ("name",),
+    "env": ("name",),
+    "imagePullSecrets": ("name",),
+    "ownerReferences": ("uid",),
+    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+}
+"""Lists that Kubernetes merges by key, so that others may add items; `ports` is keyed by what it holds."""
+
+_SUFFIXES = {
+    "": Decimal(1),
+    **{
+        suffix: Decimal(10) ** power
+        for suffix, power in zip("numkMGTPE", (-9, -6, -3, 3, 6, 9, 12, 15, 18), strict=True)
+    },
+    **{f"{suffix}i": Decimal(1024) ** (i + 1) for i, suffix in enumerate("KMGTPE")},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The writes of one reconcile, in order.
+
+    `creates` were not seen live and must not exist; `updates` differ from what lives; `deletes` are no longer
+    wanted; `foreign` stand in the way without being ours; `waiting` belong to a deleted app of the same name
+    or are themselves being deleted, and will be gone by themselves.
+    """
+
+    creates: tuple[Manifest, ...] = ()
+    updates: tuple[Manifest, ...] = ()
+    deletes: tuple[ObjectRef, ...] = ()
+    foreign: tuple[ObjectRef, ...] = ()
+    waiting: tuple[ObjectRef, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing needs to be written."""
+        return not (self.creates or self.updates or self.deletes)
+
+
+def make_plan(
+    *,
+    desired: Iterable[Manifest],
+    live: Mapping[ObjectRef, Manifest],
+    owner: tuple[str, str],
+    adopt: bool,
+    prune: bool,
+) -> Plan:
+    """Compare the stamped `desired` manifests with the `live` children of the app `owner` (name, uid).
+
+    `adopt` lets foreign objects be taken over; `prune` is False while not everything that is wanted could be
+    rendered, since what is missing then is not unwanted.
+    """
+    name, uid = owner
+    wanted = tuple(desired)
+    sorted_out: dict[str, list[Manifest]] = {"creates": [], "updates": [], "foreign": [], "waiting": []}
+    for manifest in wanted:
+        verdict = _judge(manifest, live.get(ObjectRef.of(manifest)), name=name, uid=uid, adopt=adopt)
+        if verdict is not None:
+            sorted_out[verdict].append(manifest)
+    return Plan(
+        creates=tuple(sorted_out["creates"]),
+        updates=tuple(sorted_out["updates"]),
+        deletes=stale_children(live=live.values(), desired=wanted, uid=uid) if prune else (),
+        foreign=tuple(ObjectRef.of(manifest) for manifest in sorted_out["foreign"]),
+        waiting=tuple(ObjectRef.of(manifest) for manifest in sorted_out["waiting"]),
+    )
+
+
+def _judge(manifest: Manifest, live: Manifest | None, *, name: str, uid: str, adopt: bool) -> str | None:
+    if live is None:
+        return "creates"
+    if deleting(live) or owned_by_predecessor(live, name, uid):
+        return "waiting"
+    if not owned_by(live, uid) and not adopt:
+        return "foreign"
+    return "updates" if differs(manifest, live) else None
+
+
+def stamped(manifest: Manifest) -> Manifest:
+    """Return the manifest with an annotation that tells by its hash whether we would write the same again."""
+    metadata = manifest["metadata"]
+    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    annotations = {**metadata.get("annotations", {}), HASH_ANNOTATION: digest}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+
+
+def differs(desired: Any, live: Any, field: str = "") -> bool:
+    """Whether `live` lacks or contradicts anything that `desired` says."""
+    if isinstance(desired, dict):
+        if not isinstance(live, dict):
+            return bool(desired)
+        quantities = field in {"requests", "limits"}
+        return any(
+            _quantity_differs(value, live.get(key)) if quantities else differs(value, live.get(key), key)
+            for key, value in desired.items()
+        )
+    if isinstance(desired, list):
+        return _list_differs(desired, live or [], field)
+    if live is None:
+        return not _is_omitted_when_empty(desired)
+    return bool(desired != live)
+
+
+def _list_differs(desired: list[Any], live: list[Any], field: str) -> bool:
+    """Keyed lists may hold others' items between ours, in our order; all other lists are ours whole."""
+    keys = _keys_of(desired, field)
+    if keys is None:
+        return len(desired) != len(live) or any(differs(a, b) for a, b in zip(desired, live, strict=True))
+    wanted = [_key(item, keys) for item in desired]
+    by_key = {_key(item, keys): item for item in live}
+    order = [key for key in by_key if key in set(wanted)]
+    return order != wanted or any(differs(item, by_key[_key(item, keys)]) for item in desired)
+
+
+def _keys_of(items: list[Any], field: str) -> tuple[str, ...] | None:
+    if field == "ports" and items:
+        number = "containerPort" if "containerPort" in items[0] else "port"
+        return (number, "protocol")
+    return _LIST_KEYS.get(field)
+
+
+def _key(item: Manifest, keys: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(item.get(key) for key in keys)
+
+
+def _is_omitted_when_empty(value: Any) -> bool:
+    """Kubernetes leaves empty strings and zero numbers out of what it stores; `false` it keeps where it matters."""
+    return value == "" or (value == 0 and value is not False)
+
+
+def _quantity_differs(desired: str | float, live: str | float | None) -> bool:
+    """Kubernetes stores quantities in a canonical form: 1000m becomes 1, 0.5 becomes 500m."""
+    return live is None or _amount(str(desired)) != _amount(str(live))
+
+
+def _amount(quantity: str) -> Decimal | str:
+    number = quantity.rstrip("numkKMGTPEi")
+    try:
+        return Decimal(number) * _SUFFIXES[quantity[len(number) :]]
+    except (InvalidOperation, KeyError):
+        return quantity

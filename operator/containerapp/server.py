@@ -1,0 +1,47 @@
+"""Metrics and health over HTTP, on one port: `/metrics`, `/healthz`, `/readyz`.
+
+Started by main before anything else and closed last. Reports; decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+Check = Callable[[], str | None]
+"""Says what is wrong, or None where nothing is."""
+
+
+@asynccontextmanager
+async def serve(
+    host: str, port: int, registry: CollectorRegistry, *, healthy: Check, ready: Check
+) -> AsyncIterator[int]:
+    """Serve until left; yield the port, which the system chooses where 0 is asked for."""
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/healthz", _answer(healthy))
+    app.router.add_get("/readyz", _answer(ready))
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+def _answer(check: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def respond(_request: web.Request) -> web.Response:
+        problem = check()
+        return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)
+
+    return respond

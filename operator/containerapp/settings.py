@@ -1,0 +1,123 @@
+"""Everything that a platform team can set for the operator: environment first, then a YAML file.
+
+Read once at start-up by the command line; passed down as one frozen value. Never read from anywhere else.
+Variables are prefixed `CONTAINERAPP_`; `load` says where the file is.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+_NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+
+
+class Settings(BaseSettings):
+    """The operator's settings. Durations are in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="CONTAINERAPP_", extra="forbid", frozen=True)
+
+    namespaces: Annotated[tuple[Annotated[str, Field(pattern=_NAMESPACE)], ...], NoDecode] = Field(
+        default=(),
+        description="Namespaces to serve, separated by commas. None means the whole cluster.",
+    )
+    default_registry: str = Field(
+        default="docker.io",
+        description="Registry (and optional path) that a short image name such as `shop:1.2` belongs to, "
+        "e.g. `123456789012.dkr.ecr.eu-west-1.amazonaws.com`.",
+    )
+    image_refresh_interval: float = Field(
+        default=300.0,
+        ge=10,
+        description="How often the registries are asked where tags in use point now. "
+        "News is shown in the status; it never rolls Pods.",
+    )
+    workers: int = Field(default=16, ge=1, le=256, description="Apps that are reconciled at the same time.")
+    log_format: Literal["json", "text"] = Field(default="json", description="Format of the log lines.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe level that is logged."
+    )
+    http_host: str = Field(default="0.0.0.0", description="Address for metrics and health.")  # noqa: S104 - probes and Prometheus come from outside the Pod
+    http_port: int = Field(
+        default=8080,
+        ge=0,
+        le=65535,
+        description="Port for `/metrics`, `/healthz` and `/readyz`; 0 picks one.",
+    )
+    leader_election: bool = Field(
+        default=True, description="Take a Lease before acting, so that replicas stand by."
+    )
+    lease_name: str = Field(default="containerapp-operator", description="Name of the Lease.")
+    lease_namespace: str | None = Field(
+        default=None, description="Namespace of the Lease; the Pod's own where none is given."
+    )
+    lease_duration: float = Field(default=15.0, ge=2, description="How long a silent leader keeps the Lease.")
+    lease_renew_deadline: float = Field(
+        default=10.0, ge=1.5, description="How long a leader that cannot renew goes on before it steps down."
+    )
+    lease_retry_period: float = Field(
+        default=2.0, ge=1, description="How often the Lease is tried or renewed."
+    )
+    shutdown_timeout: float = Field(
+        default=20.0, ge=0, description="How long running reconciles may take to finish on SIGTERM."
+    )
+
+    @field_validator("namespaces", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _check_lease(self) -> Settings:
+        if not self.lease_retry_period * 1.2 < self.lease_renew_deadline < self.lease_duration:
+            raise ValueError(
+                "lease_duration must be longer than lease_renew_deadline, and that longer than 1.2 times "
+                "lease_retry_period (the defaults are 15, 10 and 2)"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - signature of pydantic-settings
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order: arguments, environment, file."""
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+
+
+def load(config_file: Path | None = None, **given: Any) -> Settings:
+    """Read the settings: `given` first, then the environment, then the YAML file.
+
+    Args:
+        config_file: the file; where None, the one that CONTAINERAPP_CONFIG_FILE names, if any.
+        given: settings by name.
+
+    Raises:
+        pydantic.ValidationError: a setting is unknown or cannot be used.
+        OSError: the file cannot be read.
+    """
+    named = os.environ.get("CONTAINERAPP_CONFIG_FILE")
+    path = config_file or (Path(named) if named else None)
+    if path is not None:
+        path.read_bytes()  # a file that was asked for must be there
+
+    class WithFile(Settings):
+        model_config = SettingsConfigDict(yaml_file=path)
+
+    return WithFile(**given)
