@@ -1,0 +1,85 @@
+"""What the operator needs to be allowed: derived from the table of child kinds, and from nothing in the chart.
+
+The rendered roles are compared with this, and so is what a real API server answers for the chart's ServiceAccount.
+A right is one (group, resource, verb); rules are only ways of writing many of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import yaml
+
+from containerapp.render import CHILDREN
+
+
+class Right(NamedTuple):
+    """One thing that somebody may do; `name` where only one object is meant."""
+
+    group: str
+    resource: str
+    verb: str
+    name: str = ""
+
+
+CHILD_VERBS = ("get", "list", "watch", "create", "patch", "delete")
+
+
+def rights(group: str, resource: str, *verbs: str, name: str = "") -> set[Right]:
+    """Return one right for each verb."""
+    return {Right(group, resource, verb, name) for verb in verbs}
+
+
+def needed_in_namespaces() -> set[Right]:
+    """Return what the operator needs in each namespace that it serves."""
+    children = set().union(*(rights(child.group, child.plural, *CHILD_VERBS) for child in CHILDREN))
+    return (
+        children
+        | rights("containerapp.dev", "containerapps", "list", "watch")
+        | rights("containerapp.dev", "containerapps/status", "patch")
+        | rights("", "pods", "list")
+        | rights("", "events", "create")
+    )
+
+
+def needed_in_cluster() -> set[Right]:
+    """Return what it needs besides when it serves the whole cluster: to notice a CRD that is installed late."""
+    return rights("apiextensions.k8s.io", "customresourcedefinitions", "list", "watch")
+
+
+def needed_for_lease(name: str) -> set[Right]:
+    """Return what it needs in its own namespace to take the Lease."""
+    lease = ("coordination.k8s.io", "leases")
+    return rights(*lease, "create") | rights(*lease, "get", "update", name=name)
+
+
+def granted(rules: list[dict[str, Any]]) -> set[Right]:
+    """Return the rights that RBAC rules grant."""
+    return {
+        Right(group, resource, verb, name)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        for name in rule.get("resourceNames") or [""]
+    }
+
+
+def as_rules(missing: set[Right]) -> str:
+    """Write rights as the rules that have to be added to the chart."""
+    verbs: dict[tuple[str, str, str], list[str]] = {}
+    for right in sorted(missing):
+        verbs.setdefault((right.group, right.resource, right.name), []).append(right.verb)
+    rules = [
+        {"apiGroups": [group], "resources": [resource], "verbs": found}
+        | ({"resourceNames": [name]} if name else {})
+        for (group, resource, name), found in verbs.items()
+    ]
+    return yaml.safe_dump(rules, sort_keys=False) if rules else "none\n"
+
+
+def compare(given: set[Right], wanted: set[Right]) -> str:
+    """Say in YAML which rules are missing and which are too many; nothing when they are the same."""
+    if given == wanted:
+        return ""
+    return f"\nmissing:\n{as_rules(wanted - given)}\ntoo much:\n{as_rules(given - wanted)}"
