@@ -7,6 +7,7 @@ the same models give the same bytes. It must never say anything about a field th
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -15,6 +16,11 @@ from containerapp.api.rules import VALIDATIONS
 from containerapp.api.v1alpha1 import GROUP, KIND, PLURAL, VERSION, ContainerApp
 
 _HEADER = "# Made by `containerapp crd` from the models in operator/containerapp/api: edit those instead.\n"
+_PAGE = """# ContainerApp reference
+
+Every field of `{version}`, made from the models in `operator/containerapp/api`.
+`kubectl explain containerapp.spec --recursive` shows the same on the command line.
+"""
 _STANDARD = {
     "apiVersion": {
         "type": "string",
@@ -82,6 +88,70 @@ def openapi_schema() -> Schema:
     schema = _structural(models, models["$defs"])
     properties = {name: _STANDARD.get(name, part) for name, part in schema["properties"].items()}
     return schema | {"properties": properties, "required": ["spec"]}
+
+
+def reference_page() -> str:
+    """The text of `docs/reference/containerapp.md`: every object of the API, its fields and its rules."""
+    schema = openapi_schema()
+    parts = {name: schema["properties"][name] for name in ("spec", "status")}
+    sections = [section for name, part in parts.items() for section in _sections(name, part)]
+    return "\n".join([_PAGE.format(version=f"{GROUP}/{VERSION}"), *sections])
+
+
+def _sections(path: str, schema: Schema) -> Iterator[str]:
+    """The section of an object, then those of the objects below it."""
+    if "items" in schema:
+        yield from _sections(f"{path}[]", schema["items"])
+    if "properties" not in schema:
+        return
+    required = schema.get("required", [])
+    rows = [
+        _row(name, part, default="required" if name in required else _default(part))
+        for name, part in schema["properties"].items()
+    ]
+    rules = [f"- {message}" for message in _messages(schema)]
+    table = ["| Field | Type | Default | Meaning |", "|---|---|---|---|", *rows]
+    held = ["", "What `kubectl apply` refuses:", "", *rules] if rules else []
+    yield "\n".join([f"## `{path}`", "", schema["description"], "", *table, *held, ""])
+    for name, part in schema["properties"].items():
+        yield from _sections(f"{path}.{name}", part)
+
+
+def _messages(schema: Schema) -> list[str]:
+    """What the rules of an object say, and those of its fields that have no section of their own."""
+    fields = [
+        leaf
+        for part in schema["properties"].values()
+        for leaf in (part, part.get("items", {}), part.get("additionalProperties", {}))
+        if "properties" not in leaf
+    ]
+    rules = [rule for part in (schema, *fields) for rule in part.get(VALIDATIONS, [])]
+    return list(dict.fromkeys(rule["message"] for rule in rules))
+
+
+def _default(schema: Schema) -> str:
+    """A field's default; that of an object stands with its own fields."""
+    return f"`{json.dumps(schema['default'])}`" if "default" in schema and "properties" not in schema else ""
+
+
+def _row(name: str, schema: Schema, *, default: str) -> str:
+    cells = (f"`{name}`", _type(schema), default, schema["description"])
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _type(schema: Schema) -> str:
+    """A field's type and bounds in a few words."""
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "x-kubernetes-int-or-string" in schema:
+        return "integer or string"
+    if "items" in schema:
+        return f"list of {_type(schema['items'])}"
+    if "additionalProperties" in schema:
+        return f"map of {_type(schema['additionalProperties'])}"
+    if "maximum" in schema:
+        return f"{schema['type']}, {schema['minimum']} to {schema['maximum']}"
+    return str(schema["type"])
 
 
 def _version() -> Schema:

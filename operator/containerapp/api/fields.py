@@ -18,8 +18,6 @@ from containerapp.api.quantity import QUANTITY_PATTERN, is_quantity, quantity
 from containerapp.api.rules import Rule, matches, never
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pydantic.json_schema import JsonSchemaValue
 
 
@@ -65,6 +63,7 @@ _HOST = r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
 _DIGEST = r"@(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _TAGGED = r"^[^@]*:[^/@]*(?:@|$)"
+_REFERENCE = rf"^(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*(?::[^/@]*)?(?:@.*)?$"
 _WELL_TAGGED = rf"^(?:[^@/]+/)?[^:@]*:{_TAG}(?:@|$)"
 
 Image = Annotated[
@@ -88,16 +87,15 @@ Image = Annotated[
         message="spec.image has a bad digest: write sha256: and 64 hexadecimal digits, or leave the digest out",
     ),
     Rule(
-        cel=f"self.matches(r'^(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*(?::[^/@]*)?(?:@.*)?$')",
-        holds=lambda image: bool(
-            re.fullmatch(rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*(?::[^/@]*)?(?:@.*)?", image)
-        ),
+        cel=f"self.matches(r'{_REFERENCE}')",
+        holds=lambda image: re.search(_REFERENCE, image) is not None,
         message="spec.image must read [registry/]repository[:tag][@digest], for example shop:1.4.2",
     ),
 ]
 
 # --- names ----------------------------------------------------------------------------------------
 
+_LOCAL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _DNS_1123 = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 
 ObjectName = Annotated[
@@ -148,7 +146,7 @@ QualifiedName = Annotated[
     str,
     Field(max_length=317),
     matches(
-        rf"({_DNS_1123}/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?",
+        rf"({_DNS_1123}/)?{_LOCAL_NAME}",
         "must be a name with an optional domain before it, as in example.com/internal",
     ),
 ]
@@ -166,7 +164,7 @@ FieldPath = Annotated[
     str,
     Field(max_length=400),
     matches(
-        r"metadata\.(name|namespace|uid|(labels|annotations)\['[^']+'\])|spec\.(nodeName|serviceAccountName)"
+        r"metadata\.(name|namespace|uid|(labels|annotations)\['[-A-Za-z0-9_./]{1,317}'\])|spec\.(nodeName|serviceAccountName)"
         r"|status\.(hostIPs?|podIPs?)",
         "must be a field that a Pod can tell its containers: metadata.name, metadata.namespace, metadata.uid,"
         " metadata.labels['KEY'], metadata.annotations['KEY'], spec.nodeName, spec.serviceAccountName,"
@@ -180,6 +178,13 @@ ResourceField = Annotated[
         r"(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMG]i)",
         "must be limits or requests and a resource, as in limits.memory",
     ),
+]
+
+ProfilePath = Annotated[
+    str,
+    Field(max_length=1024),
+    matches(r"[^/].*", "must be a file below the kubelet's seccomp folder, with no '/' at its beginning"),
+    never(r"(^|/)\.\.(/|$)", "must stay below the kubelet's seccomp folder: remove '..'"),
 ]
 
 # --- ports by number or name, and quantities ------------------------------------------------------
@@ -208,10 +213,8 @@ Quantity = Annotated[
 
 # --- labels and annotations -----------------------------------------------------------------------
 
-_KEY = (
-    r"([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*/)?"
-    r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-)
+_LABEL_KEY = rf"({_DNS_1123}/)?{_LOCAL_NAME}"
+_ANNOTATION_KEY = _LABEL_KEY.replace("[a-z0-9]", "[A-Za-z0-9]").replace("[-a-z0-9]", "[-A-Za-z0-9]")
 _OWN_LABELS = r"(app\.kubernetes\.io/(name|managed-by)|pod-template-hash|containerapp\.dev/.*)"
 _OWN_ANNOTATIONS = r"containerapp\.dev/.*"
 _ANNOTATIONS_BYTES = 262144  # the API server's own limit for all annotations of one object
@@ -239,9 +242,9 @@ def _total_bytes(pairs: dict[str, str]) -> int:
     return sum(len(key.encode()) + len(value.encode()) for key, value in pairs.items())
 
 
-def _well_formed(kind: str) -> Rule:
+def _well_formed(kind: str, pattern: str) -> Rule:
     return _every_key(
-        _KEY,
+        pattern,
         f"{kind} key must be a name of at most 63 letters, digits, '-', '_' and '.', with an optional domain"
         " before it, as in example.com/team",
     )
@@ -259,7 +262,7 @@ LabelValue = Annotated[
 PodLabels = Annotated[
     dict[str, LabelValue],
     Field(max_length=64),
-    _well_formed("a podLabels"),
+    _well_formed("a podLabels", _LABEL_KEY),
     _no_key(
         _OWN_LABELS,
         "podLabels must not set app.kubernetes.io/name, app.kubernetes.io/managed-by, pod-template-hash or"
@@ -269,16 +272,15 @@ PodLabels = Annotated[
 
 
 def _annotations(field: str) -> tuple[Rule, ...]:
-    fits: Callable[[dict[str, str]], bool] = lambda pairs: _total_bytes(pairs) <= _ANNOTATIONS_BYTES  # noqa: E731
     return (
-        _well_formed(f"a {field}"),
+        _well_formed(f"a {field}", _ANNOTATION_KEY),
         _no_key(
             _OWN_ANNOTATIONS,
             f"{field} must not set containerapp.dev/*: they belong to the operator; choose another key",
         ),
         Rule(
-            cel=f"self.map(key, key.size() + self[key].size()).sum() <= {_ANNOTATIONS_BYTES}",
-            holds=fits,
+            cel=f"self.map(key, bytes(key).size() + bytes(self[key]).size()).sum() <= {_ANNOTATIONS_BYTES}",
+            holds=lambda pairs: _total_bytes(pairs) <= _ANNOTATIONS_BYTES,
             message=f"{field} are too big: keep them below 256 KiB in all, for example in a ConfigMap",
         ),
     )

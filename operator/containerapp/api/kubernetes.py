@@ -7,6 +7,7 @@ breaks Pod Security.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
@@ -89,13 +90,28 @@ class ObjectFieldSelector(ApiModel):
     """Path of the field, for example `status.podIP` or `metadata.labels['team']`."""
 
 
+_DIVISORS = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
+
+
 class ResourceFieldSelector(ApiModel):
     """One of the container's own resource requests or limits."""
 
     resource: ResourceField
     """Which request or limit, for example `limits.memory`."""
     divisor: Quantity = "1"
-    """Unit in which the number is given, for example `1Mi`; the result is rounded up."""
+    """Unit in which the number is given, for example `1Mi`; the result is rounded up. For cpu `1` or `1m`."""
+
+    rules = (
+        Rule(
+            cel="self.resource.endsWith('.cpu') ? string(self.divisor) in ['1', '1m'] :"
+            f" string(self.divisor) in [{', '.join(map(repr, _DIVISORS))}]",
+            holds=lambda field: (
+                field.divisor in ({"1", "1m"} if field.resource.endswith(".cpu") else _DIVISORS)
+            ),
+            message="divisor must be 1 or 1m for cpu, and 1, 1k, 1M, 1G, 1Ki, 1Mi, 1Gi or the like otherwise",
+            path=".divisor",
+        ),
+    )
 
 
 class EnvVarSource(ApiModel):
@@ -182,29 +198,34 @@ class EnvFromSource(ApiModel):
 
 # --- resources ------------------------------------------------------------------------------------
 
+_HUGE_PAGES = r"hugepages-[0-9]+[KMG]i"
+
+
+def _known_resource(name: str) -> bool:
+    known = name in {"cpu", "memory", "ephemeral-storage"} or "/" in name
+    return known or re.fullmatch(_HUGE_PAGES, name) is not None
+
+
 ResourceAmounts = Annotated[
     dict[str, Quantity],
     Field(max_length=16),
     Rule(
-        cel="self.all(name, name in ['cpu', 'memory', 'ephemeral-storage'] || name.startsWith('hugepages-')"
-        " || name.contains('/'))",
+        cel="self.all(name, name in ['cpu', 'memory', 'ephemeral-storage'] || name.contains('/')"
+        f" || name.matches(r'^{_HUGE_PAGES}$'))",
         holds=lambda amounts: all(_known_resource(name) for name in amounts),
-        message="resources are cpu, memory, ephemeral-storage, hugepages-<size> or a device as in"
-        " nvidia.com/gpu:"
-        " correct the name",
+        message="resources are cpu, memory, ephemeral-storage, hugepages-2Mi and the like, or a device as in"
+        " nvidia.com/gpu: correct the name",
     ),
     Rule(
-        cel="!('memory' in self) || !isQuantity(string(self['memory']))"
-        " || quantity(string(self['memory'])).isInteger()",
-        holds=lambda amounts: quantity(amounts.get("memory", "0")).denominator == 1,
-        message="memory is counted in whole bytes, and a small m means thousandths: write Mi or Gi, as"
-        " in 256Mi",
+        cel="self.all(name, name == 'cpu' || !isQuantity(string(self[name]))"
+        " || quantity(string(self[name])).isInteger())",
+        holds=lambda amounts: all(
+            name == "cpu" or quantity(amount).denominator == 1 for name, amount in amounts.items()
+        ),
+        message="memory, storage and devices are counted in whole numbers, and a small m means thousandths:"
+        " write Mi or Gi, as in 256Mi",
     ),
 ]
-
-
-def _known_resource(name: str) -> bool:
-    return name in {"cpu", "memory", "ephemeral-storage"} or name.startswith("hugepages-") or "/" in name
 
 
 class ResourceRequirements(ApiModel):

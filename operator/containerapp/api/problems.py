@@ -12,9 +12,23 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
+# By pydantic's names: https://docs.pydantic.dev/latest/errors/validation_errors/
 _REMEDIES = {
     "missing": "Required value: add the field",
     "extra_forbidden": "unknown field: correct its name or remove it",
+    "literal_error": "Unsupported value: write {expected}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "string_too_short": "must not be empty",
+    "string_too_long": "Too long: at most {max_length} characters",
+    "too_short": "must have at least {min_length} item",
+    "too_long": "Too many: at most {max_length} items",
+    "string_type": "must be text: put it in quotes",
+    "int_type": "must be a whole number, without quotes",
+    "bool_type": "must be true or false, without quotes",
+    "tuple_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
 }
 _SHOWN = 5
 
@@ -29,7 +43,8 @@ def describe(error: ValidationError) -> str:
 def _mistake(detail: ErrorDetails) -> str:
     context = detail.get("ctx", {})
     path = _path(detail["loc"]) + context.get("path", "")
-    remedy = _REMEDIES.get(detail["type"], detail["msg"])
+    template = _REMEDIES.get(detail["type"])
+    remedy = template.format(**context) if template else detail["msg"]
     return f"{path.lstrip('.') or 'the object'}: {remedy}"
 
 

@@ -24,6 +24,7 @@ from containerapp.api.fields import (
     PodLabels,
     PortName,
     PortNumber,
+    ProfilePath,
     QualifiedName,
     Replicas,
     ServiceAnnotations,
@@ -86,7 +87,7 @@ class SeccompProfile(ApiModel):
     type: Literal["RuntimeDefault", "Localhost", "Unconfined"] = "RuntimeDefault"
     """`RuntimeDefault` is the container runtime's own filter, `Localhost` a profile file on the node,
     `Unconfined` no filter at all (which Pod Security `restricted` refuses)."""
-    localhost_profile: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    localhost_profile: ProfilePath | None = None
     """File below the kubelet's seccomp folder, for example `profiles/shop.json`; for type `Localhost`
     only."""
 
