@@ -93,7 +93,10 @@ class Reconciler:
         image = self._gather(key, app)
         if image.pending and image.pin is None and self._waited(key) < _PENDING_GRACE:
             return Next(after=_PENDING_GRACE)
-        obstacle = await self._converge(key, app, image)
+        plan = self._plan(key, app, image)
+        if _recreates(plan, app) and not await self._still_exists(key, app):
+            return Next(gone=True)
+        obstacle = await self._converge(key, app, plan)
         if isinstance(obstacle, NamespaceTerminating):
             return Next()
         outcome = Outcome(
@@ -141,15 +144,30 @@ class Reconciler:
             latest = known.latest_digest if known and known.reference == record.reference else None
         return ImageState(pin=record, latest_digest=None if latest == record.digest else latest)
 
-    async def _converge(self, key: AppKey, app: ContainerApp, image: ImageState) -> ContainerAppError | None:
-        """Write what differs, prune what is no longer wanted; return the first thing that went wrong."""
-        plan = make_plan(
+    def _plan(self, key: AppKey, app: ContainerApp, image: ImageState) -> Plan:
+        return make_plan(
             desired=[stamped(manifest) for manifest in render(app, Inputs(image=image.pin))],
             live=self.cache.children(key),
             owner=(app.metadata.name, app.metadata.uid),
             adopt=app.metadata.annotations.get(ADOPT_ANNOTATION) == "true",
             prune=image.pin is not None,
         )
+
+    async def _still_exists(self, key: AppKey, app: ContainerApp) -> bool:
+        """Ask whether the app is still there, before a child that was there is made again.
+
+        Children vanish with their app, and after a broken watch nobody may have told of the app's own end.
+        """
+        try:
+            stored = without_managed_fields(await self.client.get(path(API_VERSION, PLURAL, *key)))
+        except NotFound:
+            self.cache.drop_app(key, app.metadata.uid)
+            return False
+        self.cache.put_app(stored)
+        return stored["metadata"]["uid"] == app.metadata.uid and not deleting(stored)
+
+    async def _converge(self, key: AppKey, app: ContainerApp, plan: Plan) -> ContainerAppError | None:
+        """Write what differs, prune what is no longer wanted; return the first thing that went wrong."""
         errors: list[ContainerAppError] = [_name_taken(ref) for ref in plan.foreign]
         if plan.empty:
             return errors[0] if errors else None
@@ -298,6 +316,13 @@ class Reconciler:
 
 def _url(key: AppKey, ref: ObjectRef) -> str:
     return path(ref.api_version, _PLURALS[ref.api_version, ref.kind], key[0], ref.name)
+
+
+def _recreates(plan: Plan, app: ContainerApp) -> bool:
+    """Whether the plan creates a child that the status says was there before."""
+    known = {(resource.api_version, resource.kind, resource.name) for resource in app.status.resources}
+    created = (ObjectRef.of(manifest) for manifest in plan.creates)
+    return any((ref.api_version, ref.kind, ref.name) in known for ref in created)
 
 
 def _name_taken(ref: ObjectRef) -> Blocked:

@@ -22,8 +22,8 @@ from containerapp.model import (
     Outcome,
 )
 
-_VOLATILE = {"message", "lastTransitionTime"}
-_COUNTS = ("replicas", "updatedReplicas", "readyReplicas")
+_AWAITED = {"Ready", "Reconciling", "Stalled", "ImageResolved"}
+_STEPS = {"replicas", "updatedReplicas", "readyReplicas", "resources"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,17 +142,25 @@ def invalid_status(manifest: Manifest, error: InvalidSpec, now: str) -> Manifest
 
 
 def is_urgent(old: Manifest, new: Manifest) -> bool:
-    """Whether the change from `old` to `new` must be told at once, being more than a step in a count."""
-    return _essence(old) != _essence(new)
+    """Whether the change from `old` to `new` must be told at once, being more than a step on the way."""
+    lost = _available_in(old) == "True" and _available_in(new) != "True"
+    return lost or _essence(old) != _essence(new)
 
 
 def _essence(status: Manifest) -> Manifest:
-    conditions = [
-        {key: value for key, value in condition.items() if key not in _VOLATILE}
+    """What somebody may wait for: not how many Pods there are by now, nor in whose words it is told."""
+    conditions = {
+        condition["type"]: (condition["status"], condition["reason"])
         for condition in status.get("conditions", [])
-    ]
-    rest = {key: value for key, value in status.items() if key not in _COUNTS}
+        if condition["type"] in _AWAITED
+    }
+    rest = {key: value for key, value in status.items() if key not in _STEPS}
     return {**rest, "conditions": conditions}
+
+
+def _available_in(status: Manifest) -> str | None:
+    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", [])}
+    return conditions.get("Available")
 
 
 def _check(view: View) -> Iterator[Condition]:
