@@ -35,7 +35,7 @@ def needed_in_namespaces() -> set[Right]:
     children = set().union(*(rights(child.group, child.plural, *CHILD_VERBS) for child in CHILDREN))
     return (
         children
-        | rights("containerapp.dev", "containerapps", "list", "watch")
+        | rights("containerapp.dev", "containerapps", "get", "list", "watch")
         | rights("containerapp.dev", "containerapps/status", "patch")
         | rights("", "pods", "list")
         | rights("", "events", "create")

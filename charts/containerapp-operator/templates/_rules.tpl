@@ -6,7 +6,7 @@ The tests compare these rules with those that follow from the table of child kin
 {{- define "containerapp-operator.rules" -}}
 - apiGroups: [containerapp.dev]
   resources: [containerapps]
-  verbs: [list, watch]
+  verbs: [get, list, watch]
 - apiGroups: [containerapp.dev]
   resources: [containerapps/status]
   verbs: [patch]
