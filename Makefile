@@ -1,0 +1,78 @@
+# Everything that is done with this repository. `make` lists it.
+# uv is installed into .tools/ on first use; Go programs of the throw-away cluster are built once per user.
+
+SHELL := /bin/bash -euo pipefail
+UV_VERSION := 0.13.9
+UV := .tools/bin/uv
+RUN := $(UV) run --frozen
+PYTHON ?= python3
+ARGS ?=
+IMAGE ?= containerapp-operator:dev
+BASE_IMAGE ?= public.ecr.aws/docker/library/python:3.13-slim
+WHEELS_PYTHON ?= 3.13
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.13"; exit 1; }
+	$(PYTHON) -m venv .tools
+	.tools/bin/pip install --quiet "uv==$(UV_VERSION)"
+
+.venv: $(UV) pyproject.toml uv.lock
+	$(UV) sync --frozen --quiet
+	@touch .venv
+
+.PHONY: setup
+setup: .venv ## install what development needs, into .venv
+
+.PHONY: demo
+demo: .venv ## build, install and open the sample application on a throw-away cluster (ARGS=--once ends by itself)
+	$(RUN) python -m examples.demo $(ARGS)
+
+.PHONY: test
+test: check ## everything: static checks, then all tests, the end-to-end test last
+	$(RUN) python -m pytest $(ARGS)
+
+.PHONY: unit
+unit: .venv ## the tests that need no cluster, with the coverage of the pure core
+	$(RUN) coverage run -m pytest tests/unit tests/property tests/aws
+	$(RUN) coverage report
+
+.PHONY: check
+check: .venv ## linters, types, architecture, generated files
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+	$(UV) lock --check --quiet
+
+.PHONY: format
+format: .venv ## format the code, mend what the linter can
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+.PHONY: cluster
+cluster: .venv ## a throw-away cluster, held until Ctrl-C (ARGS="--nodes real")
+	$(RUN) python -m devcluster up $(ARGS)
+
+.PHONY: wheels
+wheels: $(UV) ## collect the wheels of the operator's image in build/wheels
+	rm -rf build/wheels
+	mkdir -p build/wheels
+	$(UV) export --frozen --no-dev --no-emit-project --quiet --output-file build/wheels/requirements.txt
+	$(PYTHON) -m pip download --quiet --only-binary :all: --python-version $(WHEELS_PYTHON) --no-deps \
+	  --require-hashes --requirement build/wheels/requirements.txt --dest build/wheels
+	$(UV) build --quiet --wheel --out-dir build/wheels
+
+.PHONY: image
+image: wheels ## build the operator's image (IMAGE=…, BASE_IMAGE=…, WHEELS_PYTHON=…)
+	docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
+
+.PHONY: clean
+clean: ## remove what was made here; the cache of built programs stays (python -m devcluster clean)
+	rm -rf .venv .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
