@@ -9,6 +9,7 @@ from __future__ import annotations
 from devcluster.cluster import Cluster, CommandError
 from devcluster.options import DevclusterError, Kwok, Options, Real
 from devcluster.provider import join, start, start_or_join
+from devcluster.system import real_node_obstacle
 
 __all__ = [
     "Cluster",
@@ -18,6 +19,7 @@ __all__ = [
     "Options",
     "Real",
     "join",
+    "real_node_obstacle",
     "start",
     "start_or_join",
 ]

@@ -1,7 +1,7 @@
 """Where the cluster's programs come from: ready ones, or built once from Go modules.
 
 Asked for by name, a program is taken from `KUBEBUILDER_ASSETS` when it is there, else from the user's cache directory,
-else built there. The cache is keyed by the module's go.mod and go.sum, so a version bump builds anew and nothing else
+else built there. The cache is keyed by the module's files, so a version bump builds anew and nothing else
 does. Two runs that need the same program build it once; a half-built program is never seen.
 """
 
@@ -56,8 +56,11 @@ PROGRAMS = {
     },
     "etcd": _Program(module="tools", package="go.etcd.io/etcd/server/v3", built_as="server"),
     "helm": _Program(module="tools", package="helm.sh/helm/v4/cmd/helm", built_as="helm"),
+    "pause": _Program(module="pause", package=".", built_as="pause"),
     "kwok": _Program(module="tools", package="sigs.k8s.io/kwok/cmd/kwok", built_as="kwok"),
 }
+
+_ENVIRONMENT = {"pause": {"CGO_ENABLED": "0"}}  # it runs in an image that holds nothing else
 
 
 def cache_root() -> Path:
@@ -84,7 +87,9 @@ def _existing(name: str) -> Path | None:
 
 def _cache_directory(module: str) -> Path:
     source = _MODULES / module
-    digest = hashlib.sha256((source / "go.mod").read_bytes() + (source / "go.sum").read_bytes())
+    digest = hashlib.sha256()
+    for path in sorted(source.iterdir()):
+        digest.update(path.read_bytes())
     return cache_root() / f"{module}-{digest.hexdigest()[:16]}"
 
 
@@ -124,7 +129,12 @@ def _go_build(module: str, names: list[str], target: Path) -> None:
     )
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            command, cwd=_MODULES / module, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            command,
+            cwd=_MODULES / module,
+            env=os.environ | _ENVIRONMENT.get(module, {}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
         try:
             _report_until_done(process, lambda: _built_packages(output.fileno()))

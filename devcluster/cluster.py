@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from devcluster import binaries, kubeconfigs
+from devcluster import binaries, kubeconfigs, registry
 from devcluster.options import DevclusterError
 from devcluster.pki import Authority, Pair
 from devcluster.supervision import Supervision, environment_without_proxies
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from devcluster.supervision import Component
 
-DESCRIPTION = "cluster.json"
+_DESCRIPTION = "cluster.json"
 _KUBECTL_SECONDS = 120.0
 _READY_SECONDS = 60.0
 _STOP_GRACE_SECONDS = 3.0
@@ -57,6 +57,12 @@ class Cluster:
     audit_log: Path | None = None
     address: str = "127.0.0.1"
     """Where the cluster's servers listen; Pods on a real node reach it too."""
+    registry_url: str | None = None
+    """Where images can be pushed to; Pods pull them under any host name, ECR's for one."""
+    aws_endpoint: str | None = None
+    """Where moto serves the AWS APIs."""
+    docker: bool = False
+    """Whether `env` leads the docker command to a daemon of this run."""
     ready_urls: dict[str, str | None] = dataclasses.field(default_factory=dict)
     """The components that can be stopped and started, and where each says that it is ready."""
     supervision: Supervision | None = None
@@ -91,6 +97,8 @@ class Cluster:
             "HELM_CACHE_HOME": str(self.run_dir / "helm" / "cache"),
             "HELM_CONFIG_HOME": str(self.run_dir / "helm" / "config"),
             "HELM_DATA_HOME": str(self.run_dir / "helm" / "data"),
+            **(registry.aws_environment(self.aws_endpoint) if self.aws_endpoint else {}),
+            **(registry.docker_environment(self.run_dir) if self.docker else {}),
         }
 
     def kubectl(
@@ -156,11 +164,15 @@ class Cluster:
 
     def run_component(self, component: Component) -> None:
         """Start one more server that lives and dies with the cluster, and wait until it is ready."""
+        self.launch_component(component)
+        self.await_ready(component.name)
+
+    def launch_component(self, component: Component) -> None:
+        """Start one more server and wait for nothing."""
         if self.supervision is None:
             raise DevclusterError("a cluster that was not started here runs no components of ours")
         self.ready_urls[component.name] = component.ready_url
         self.supervision.run(component)
-        self.await_ready(component.name)
 
     def await_ready(self, component: str) -> None:
         """Wait until a component says that it is ready; one that has no such page need only run."""
@@ -178,31 +190,18 @@ class Cluster:
 
     def describe(self) -> None:
         """Write down what another process needs to join the cluster."""
-        document = {
-            "kubeconfig": str(self.kubeconfig),
-            "server": self.server,
-            "ca_file": str(self.ca_file),
-            "audit_log": str(self.audit_log) if self.audit_log else None,
-            "address": self.address,
-            "ready_urls": self.ready_urls,
-        }
-        (self.run_dir / DESCRIPTION).write_text(json.dumps(document))
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del fields["supervision"]
+        (self.run_dir / _DESCRIPTION).write_text(json.dumps(fields, default=str))
 
     @classmethod
     def join(cls, run_dir: Path) -> Self:
         """Hold a cluster that another process started; it lives until the last holder leaves."""
         supervision = Supervision.join(run_dir)
-        document = json.loads((run_dir / DESCRIPTION).read_text())
-        return cls(
-            kubeconfig=Path(document["kubeconfig"]),
-            server=document["server"],
-            ca_file=Path(document["ca_file"]),
-            run_dir=run_dir,
-            audit_log=Path(document["audit_log"]) if document["audit_log"] else None,
-            address=document["address"],
-            ready_urls=document["ready_urls"],
-            supervision=supervision,
-        )
+        fields = json.loads((run_dir / _DESCRIPTION).read_text())
+        for name in ("kubeconfig", "ca_file", "run_dir", "audit_log"):
+            fields[name] = Path(fields[name]) if fields[name] else None
+        return cls(**fields, supervision=supervision)
 
     def _supervised(self, component: str) -> Supervision:
         if self.supervision is None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 SERVICE_NETWORK = "10.96.0.0/16"
 API_SERVICE_ADDRESS = "10.96.0.1"
 POD_NETWORK = "10.244.0.0/16"
-_ISSUER = "https://kubernetes.default.svc.cluster.local"
+CLUSTER_DOMAIN = "cluster.local"
+_ISSUER = f"https://kubernetes.default.svc.{CLUSTER_DOMAIN}"
 # The stock limits are meant for busy production masters; here they would only throttle the tests.
 _FAST_CLIENT = ["--kube-api-qps=500", "--kube-api-burst=1000"]
 
@@ -55,7 +56,7 @@ class ControlPlane:
                 "kubernetes",
                 "kubernetes.default",
                 "kubernetes.default.svc",
-                "kubernetes.default.svc.cluster.local",
+                f"kubernetes.default.svc.{CLUSTER_DOMAIN}",
             ),
         )
         self._write_pair("ca", self.authority.pair)

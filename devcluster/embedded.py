@@ -1,7 +1,7 @@
 """The embedded provider: a control plane of our own programs, with simulated nodes, a real one or none.
 
 `devcluster.start` calls it when nobody names another provider. It decides the order in which things start, and waits
-for each with a time-out; what the servers are is told by `controlplane`, `kwok` and `node`.
+for each with a time-out; what the servers are is told by `controlplane`, `kwok`, `node` and `registry`.
 """
 
 from __future__ import annotations
@@ -10,22 +10,25 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from devcluster import binaries, kwok, pki, rundir
+from devcluster import binaries, isolation, kwok, pki, registry, rundir, system
 from devcluster.cluster import Cluster, CommandError
 from devcluster.controlplane import ControlPlane
-from devcluster.options import DevclusterError, Kwok, Options
+from devcluster.node import Node
+from devcluster.options import DevclusterError, Kwok, Options, Real
 from devcluster.supervision import Supervision
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-_SETTLE_SECONDS = 60.0
+_SETTLE_SECONDS = 60
 
 
 def start(options: Options) -> Cluster:
     """Start a cluster and return when it can be used."""
+    _require_machine(options)
     programs = binaries.obtain(_needed(options))
-    supervision = Supervision.begin([])
+    supervision = Supervision.begin(_own_namespaces if options.isolated else _no_namespaces)
     try:
         return _start(options, programs, supervision)
     except BaseException:
@@ -35,12 +38,16 @@ def start(options: Options) -> Cluster:
 
 def _start(options: Options, programs: dict[str, Path], supervision: Supervision) -> Cluster:
     run_dir = supervision.run_dir
+    address = _address(options, run_dir)
+    if options.isolated:
+        isolation.make_control_groups(run_dir)
+        isolation.connect(run_dir, supervision.process_id)
     plane = ControlPlane(
         run_dir=run_dir,
-        address=rundir.loopback_address(run_dir),
+        address=address,
         programs=programs,
         authority=pki.Authority.create(),
-        advertised=False,
+        advertised=options.isolated,
     )
     plane.write_certificates()
     cluster = Cluster(
@@ -49,21 +56,41 @@ def _start(options: Options, programs: dict[str, Path], supervision: Supervision
         ca_file=plane.ca_file,
         run_dir=run_dir,
         audit_log=_audit_log(options, run_dir),
-        address=plane.address,
+        address=address,
+        registry_url=registry.registry_url(address) if options.with_ecr else None,
+        aws_endpoint=registry.aws_endpoint(address) if options.with_ecr else None,
+        docker=options.docker,
         supervision=supervision,
     )
-    cluster.run_component(plane.etcd())
-    cluster.run_component(plane.api_server(cluster.audit_log))
-    if options.controllers:
-        cluster.run_component(plane.controller_manager())
-    if options.nodes and options.controllers:
-        cluster.run_component(plane.scheduler())
-    if isinstance(options.nodes, Kwok):
-        _simulate_nodes(cluster, plane, options.nodes)
+    _start_control_plane(cluster, plane, options)
+    match options.nodes:
+        case Kwok(count=count):
+            _simulate_nodes(cluster, plane, count)
+        case Real(name=name):
+            _start_node(cluster, Node(name=name, plane=plane))
+        case None:
+            pass
+    for component in cluster.components:
+        cluster.await_ready(component)
     if options.controllers:
         _await_controllers(cluster)
     cluster.describe()
     return cluster
+
+
+def _start_control_plane(cluster: Cluster, plane: ControlPlane, options: Options) -> None:
+    """Start the servers that need no node; those that are slow and needed late are not waited for here."""
+    cluster.run_component(plane.etcd())
+    if options.with_ecr:
+        cluster.launch_component(registry.moto(plane.address))
+        cluster.launch_component(registry.registry(plane.run_dir, plane.address))
+    if options.docker:
+        cluster.launch_component(registry.docker(plane.run_dir))
+    cluster.run_component(plane.api_server(cluster.audit_log))
+    if options.controllers:
+        cluster.run_component(plane.controller_manager())
+    if options.controllers and options.nodes:
+        cluster.run_component(plane.scheduler())
 
 
 def _needed(options: Options) -> list[str]:
@@ -72,9 +99,40 @@ def _needed(options: Options) -> list[str]:
         needed.append("kube-controller-manager")
     if options.nodes and options.controllers:
         needed.append("kube-scheduler")
-    if isinstance(options.nodes, Kwok):
-        needed.append("kwok")
+    match options.nodes:
+        case Kwok():
+            needed.append("kwok")
+        case Real():
+            needed.extend(("kubelet", "kube-proxy", "pause"))
+        case None:
+            pass
     return needed
+
+
+def _require_machine(options: Options) -> None:
+    if isinstance(options.nodes, Real) and (obstacle := system.real_node_obstacle()):
+        raise DevclusterError(f"no real node on this machine: {obstacle}")
+    if options.docker and (obstacle := system.docker_obstacle()):
+        raise DevclusterError(f"no docker daemon on this machine: {obstacle}")
+    if isinstance(options.nodes, Real):
+        system.require(system.NODE)
+    if options.docker:
+        system.require(system.DOCKER)
+    if options.with_ecr:
+        system.require(system.REGISTRY)
+
+
+def _own_namespaces(run_dir: Path) -> list[str]:
+    _, address = rundir.node_network(run_dir)
+    return isolation.enter(run_dir, {registry.ECR_HOST: address})
+
+
+def _no_namespaces(_: Path) -> list[str]:
+    return []
+
+
+def _address(options: Options, run_dir: Path) -> str:
+    return rundir.node_network(run_dir)[1] if options.isolated else rundir.loopback_address(run_dir)
 
 
 def _audit_log(options: Options, run_dir: Path) -> Path | None:
@@ -83,25 +141,41 @@ def _audit_log(options: Options, run_dir: Path) -> Path | None:
     return options.audit.absolute()
 
 
-def _simulate_nodes(cluster: Cluster, plane: ControlPlane, nodes: Kwok) -> None:
+def _simulate_nodes(cluster: Cluster, plane: ControlPlane, count: int) -> None:
     config = plane.kubeconfig("kwok", user="kwok", groups=("system:masters",))
     cluster.run_component(kwok.component(plane.programs["kwok"], plane.run_dir, config, plane.address))
-    objects = {"apiVersion": "v1", "kind": "List", "items": kwok.nodes(nodes.count)}
+    objects = {"apiVersion": "v1", "kind": "List", "items": kwok.nodes(count)}
     cluster.kubectl("create", "--filename=-", stdin=json.dumps(objects))
-    cluster.kubectl("wait", "nodes", "--all", "--for=condition=Ready", f"--timeout={_SETTLE_SECONDS:.0f}s")
+    cluster.kubectl("wait", "nodes", "--all", "--for=condition=Ready", f"--timeout={_SETTLE_SECONDS}s")
+
+
+def _start_node(cluster: Cluster, node: Node) -> None:
+    cluster.await_ready("registry")
+    node.push_pause_image()
+    cluster.run_component(node.containerd())
+    _wait(node.socket.exists, "containerd did not start")
+    cluster.run_component(node.kubelet())
+    cluster.run_component(node.kube_proxy())
+    _wait(lambda: _found(cluster, f"node/{node.name}"), "the kubelet did not register its node")
+    cluster.kubectl("wait", f"node/{node.name}", "--for=condition=Ready", f"--timeout={_SETTLE_SECONDS}s")
 
 
 def _await_controllers(cluster: Cluster) -> None:
     """Wait for the default service account: no Pod can be made in a namespace before it has one."""
+    _wait(lambda: _found(cluster, "serviceaccount/default"), "the controllers did not start")
+
+
+def _found(cluster: Cluster, name: str) -> bool:
+    try:
+        cluster.kubectl("get", name, "--namespace=default")
+    except CommandError:
+        return False
+    return True
+
+
+def _wait(condition: Callable[[], bool], complaint: str) -> None:
     deadline = time.monotonic() + _SETTLE_SECONDS
-    while True:
-        try:
-            cluster.kubectl("get", "serviceaccount", "default", "--namespace=default")
-        except CommandError as error:
-            if time.monotonic() > deadline:
-                raise DevclusterError(
-                    f"the controllers did not start within {_SETTLE_SECONDS:.0f} s"
-                ) from error
-            time.sleep(0.1)
-        else:
-            return
+    while not condition():
+        if time.monotonic() > deadline:
+            raise DevclusterError(f"{complaint} within {_SETTLE_SECONDS} s")
+        time.sleep(0.1)

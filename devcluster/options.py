@@ -37,3 +37,17 @@ class Options:
     """Keep an audit log (user, verb, resource of every request): in the run directory, or at the path given."""
     controllers: bool = True
     """Run the controller-manager, and the scheduler where there are nodes; without them nothing follows a write."""
+    ecr: bool = False
+    """Run a registry and moto's AWS APIs, together a stand-in for Amazon ECR; a real node always has them."""
+    docker: bool = False
+    """Run a docker daemon that builds images and pushes them to the stand-in under ECR's host name; needs root."""
+
+    @property
+    def with_ecr(self) -> bool:
+        """Whether the stand-in for ECR runs, be it asked for or needed."""
+        return self.ecr or self.docker or isinstance(self.nodes, Real)
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the run has namespaces of its own, with an address that Pods can reach."""
+        return self.docker or isinstance(self.nodes, Real)

@@ -9,6 +9,7 @@ Nothing outside the run directories and the processes marked with a run's name i
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import ipaddress
 import os
@@ -26,6 +27,9 @@ RUN_VARIABLE = "DEVCLUSTER_RUN"
 _SOCKET_PATH_LIMIT = (
     60  # a Unix socket's path has at most 107 characters, and containerd adds a long tail to ours
 )
+
+_MNT_DETACH = 2
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,8 @@ def sweep() -> list[Path]:
 
 def destroy(path: Path) -> None:
     """Kill what still runs in this run's name and remove its control groups and files; the caller holds its lock."""
-    _kill_marked(path)
+    _kill_all(path)
+    _unmount(path)
     _remove_control_groups(path)
     shutil.rmtree(path, ignore_errors=True)
     with contextlib.suppress(FileNotFoundError):
@@ -138,13 +143,27 @@ def marked_processes(path: Path) -> list[int]:
     return found
 
 
-def _kill_marked(path: Path) -> None:
+def _kill_all(path: Path) -> None:
+    if os.getpid() == 1:  # the first process of the run's own namespace: all others there are the run's
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.wait()
     deadline = time.monotonic() + 10
     while (left := marked_processes(path)) and time.monotonic() < deadline:
         for process in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         time.sleep(0.02)
+
+
+def _unmount(path: Path) -> None:
+    """Detach what is mounted below the run directory, so that removing files can never reach beyond it."""
+    mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for point in sorted((point for point in mounted if point.startswith(f"{path}/")), reverse=True):
+        if _LIBC.umount2(point.encode(), _MNT_DETACH) != 0:
+            raise OSError(ctypes.get_errno(), f"cannot unmount {point}, so {path} is left as it is")
 
 
 def _remove_control_groups(path: Path) -> None:

@@ -16,11 +16,14 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from devcluster import rundir
 from devcluster.options import DevclusterError
 from devcluster.supervisor import SOCKET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _CONNECT_SECONDS = 20.0
 _ANSWER_SECONDS = 60.0
@@ -50,14 +53,21 @@ class Supervision:
         self._lock = threading.Lock()
 
     @classmethod
-    def begin(cls, prefix: list[str]) -> Self:
+    def begin(cls, prefix: Callable[[Path], list[str]]) -> Self:
         """Claim a run directory and start its supervisor, behind a command prefix such as unshare's."""
         claim = rundir.claim()
         (claim.path / "logs").mkdir()
         package_root = Path(__file__).parent.parent
         with (claim.path / "logs" / "supervisor.log").open("wb") as log:
             process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "devcluster.supervisor", str(claim.path), str(claim.lock)],
+                [
+                    *prefix(claim.path),
+                    sys.executable,
+                    "-m",
+                    "devcluster.supervisor",
+                    str(claim.path),
+                    str(claim.lock),
+                ],
                 env={**os.environ, "PYTHONPATH": str(package_root)},
                 pass_fds=[claim.lock],
                 stdin=subprocess.DEVNULL,
@@ -99,9 +109,11 @@ class Supervision:
         return pids
 
     @property
-    def supervisor_pid(self) -> int | None:
-        """The process that ends the run when killed, where this process started it."""
-        return self._process.pid if self._process else None
+    def process_id(self) -> int:
+        """The process that this launcher started: the supervisor, or the prefix's program in front of it."""
+        if self._process is None:
+            raise DevclusterError("another process started this run")
+        return self._process.pid
 
     def log(self, name: str) -> Path:
         """Return the file that a component writes to."""
