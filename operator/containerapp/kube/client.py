@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -46,17 +47,30 @@ class NamespaceTerminating(Blocked):
 async def connect(observe: Observe) -> AsyncIterator[Client]:
     """Connect as the Pod's ServiceAccount, or as KUBECONFIG says, and close the session in the end."""
     configuration = Configuration()
-    await config.load_config(client_configuration=configuration, persist_config=False)  # type: ignore[no-untyped-call]
+    await _configure(configuration)
     configuration.retries = None
     async with ApiClient(configuration=configuration) as api:
         yield Client(api, observe)
 
 
+async def _configure(configuration: Configuration) -> None:
+    """Fill in where the API server is: KUBECONFIG wins; in a Pod there is none, elsewhere no ServiceAccount."""
+    if not os.environ.get("KUBECONFIG"):
+        with suppress(config.ConfigException):
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            return
+    await config.load_kube_config(client_configuration=configuration, persist_config=False)  # type: ignore[no-untyped-call]
+
+
 class Client:
-    """The few requests that the operator makes. Paths are built by `path`."""
+    """The few requests that the operator makes. Paths are built by `path`.
+
+    `may_write` is asked before every write; main sets it to whether this replica leads.
+    """
 
     def __init__(self, api: ApiClient, observe: Observe) -> None:
         self.api = api
+        self.may_write: Callable[[], bool] = lambda: True
         self._observe = observe
 
     def credentials(self) -> dict[str, Any]:
@@ -143,6 +157,8 @@ class Client:
             auth_settings=["BearerToken"],
         )
         verb = verb or method
+        if method != "GET" and not self.may_write():
+            raise Transient("NotLeading", "Another replica of the operator may lead by now.")
         try:
             response = await self.api.call_api(*request, _request_timeout=timeout)
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
