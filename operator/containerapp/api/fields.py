@@ -59,7 +59,10 @@ Threshold = Annotated[int, Strict(), _within(1, 1000)]
 # --- image references -----------------------------------------------------------------------------
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[.]|__?|-+)[a-z0-9]+)*"
-_HOST = r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
+_HOST_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = rf"(?:{_HOST_LABEL}(?:\.{_HOST_LABEL})*|\[[0-9a-fA-F:.]+\])(?::[0-9]{{1,5}})?"
+_NAMES_A_HOST = r"^[^/@]*[.:][^/@]*/|^localhost/"
+_UPPER = r"(?:[^@]*[A-Z][^@]*/|(?:[^@]*/)?[^:@/]*[A-Z])"
 _DIGEST = r"@(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _TAGGED = r"^[^@]*:[^/@]*(?:@|$)"
@@ -71,9 +74,12 @@ Image = Annotated[
     Field(min_length=1, max_length=600),
     never(r"[ \t\r\n]", "spec.image contains white space: remove it"),
     never("://", "spec.image starts with a URL scheme: leave it out and begin with the registry's host"),
-    never(
-        r"^[^@]*[A-Z][^@]*/|^(?:[^@]*/)?[^:@/]*[A-Z]",
-        "spec.image has upper-case letters in its registry or repository: write them in lower case",
+    Rule(
+        cel=f"!self.matches(self.matches(r'{_NAMES_A_HOST}') ? r'^[^/]*/{_UPPER}' : r'^{_UPPER}')",
+        holds=lambda image: (
+            not re.match(f"[^/]*/{_UPPER}" if re.match(_NAMES_A_HOST, image) else _UPPER, image)
+        ),
+        message="spec.image has upper-case letters in its repository: write them in lower case",
     ),
     Rule(
         cel=f"!self.matches(r'{_TAGGED}') || self.matches(r'{_WELL_TAGGED}')",
