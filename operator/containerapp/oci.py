@@ -13,7 +13,6 @@ import json
 import re
 import time
 from collections import OrderedDict
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -24,7 +23,7 @@ from containerapp.api.images import DOCKER_HUB, is_digest
 from containerapp.errors import Blocked, ContainerAppError, Transient
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from containerapp.api.images import ImageReference
 
@@ -39,6 +38,7 @@ MANIFEST_TYPES: Final = (
 # "Registries SHOULD … reject manifests over 4 MiB"; tokens are far smaller.
 MAX_MANIFEST: Final = 4 * 1024 * 1024
 MAX_TOKEN: Final = 64 * 1024
+USER_AGENT: Final = "containerapp-operator"
 MAX_TOKENS_KEPT: Final = 1024
 # A token, a redirect or two and a token for the place it leads to.
 MAX_STEPS: Final = 6
@@ -59,7 +59,7 @@ class _Answer:
 
 
 class OciSource:
-    """Registries of the OCI distribution API as a source of digests. Made by `open_source`."""
+    """Registries of the OCI distribution API as a source of digests."""
 
     def __init__(
         self,
@@ -67,11 +67,13 @@ class OciSource:
         *,
         observe: Callable[[str, str], None],
         clock: Callable[[], float] = time.monotonic,
+        timeout: float = 15.0,
     ) -> None:
-        """`observe` is told `oci` and the outcome of every lookup."""
+        """`session` is the caller's to close; `observe` is told `oci` and the outcome of every lookup."""
         self._session = session
         self._observe = observe
         self._clock = clock
+        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=timeout / 3)
         self._tokens: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
 
     async def resolve(self, references: Sequence[ImageReference]) -> Mapping[ImageReference, Answer]:
@@ -116,7 +118,7 @@ class OciSource:
         answered: set[str] = set()
         for _ in range(MAX_STEPS):
             token = self._token_for(url, reference)
-            headers = {"Accept": ", ".join(MANIFEST_TYPES)}
+            headers = {"Accept": ", ".join(MANIFEST_TYPES), "User-Agent": USER_AGENT}
             if token is not None:
                 headers["Authorization"] = f"Bearer {token}"
             answer = await self._request(method, url, headers, limit=MAX_MANIFEST)
@@ -134,7 +136,9 @@ class OciSource:
         raise _unavailable(reference, "redirects without end")
 
     async def _request(self, method: str, url: URL, headers: Mapping[str, str], *, limit: int) -> _Answer:
-        async with self._session.request(method, url, headers=headers, allow_redirects=False) as response:
+        async with self._session.request(
+            method, url, headers=headers, allow_redirects=False, timeout=self._timeout
+        ) as response:
             body = bytearray()
             async for chunk in response.content.iter_chunked(64 * 1024):
                 body += chunk
@@ -157,7 +161,9 @@ class OciSource:
         query = {"scope": challenge.get("scope") or f"repository:{reference.repository}:pull"}
         if "service" in challenge:
             query["service"] = challenge["service"]
-        answer = await self._request("GET", realm.update_query(query), {}, limit=MAX_TOKEN)
+        answer = await self._request(
+            "GET", realm.update_query(query), {"User-Agent": USER_AGENT}, limit=MAX_TOKEN
+        )
         if answer.status != 200:
             raise _refusal(answer, reference)
         token, lifetime = _read_token(answer.body)
@@ -168,20 +174,6 @@ class OciSource:
     def _token_for(self, url: URL, reference: ImageReference) -> str | None:
         token, expires = self._tokens.get((_host(url), reference.repository), ("", 0.0))
         return token if token and self._clock() < expires else None
-
-
-@asynccontextmanager
-async def open_source(*, observe: Callable[[str, str], None]) -> AsyncIterator[OciSource]:
-    """Open a source with its own connections; proxies are those of the environment."""
-    session = aiohttp.ClientSession(
-        timeout=aiohttp.ClientTimeout(total=15, connect=5),
-        connector=aiohttp.TCPConnector(limit=32, limit_per_host=8),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": "containerapp-operator"},
-        trust_env=True,
-    )
-    async with session:
-        yield OciSource(session, observe=observe)
 
 
 def _manifest_url(reference: ImageReference) -> URL:

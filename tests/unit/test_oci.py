@@ -24,10 +24,10 @@ from cryptography.x509.oid import NameOID
 
 from containerapp.api.images import ImageReference, parse
 from containerapp.errors import Blocked, ContainerAppError, Transient
-from containerapp.oci import MANIFEST_TYPES, MAX_MANIFEST, OciSource, _manifest_url, open_source
+from containerapp.oci import MANIFEST_TYPES, MAX_MANIFEST, OciSource, _manifest_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 MANIFEST = b'{"schemaVersion": 2, "manifests": []}'
@@ -106,19 +106,26 @@ async def served(registry: Registry, tls: ssl.SSLContext | None = None) -> Async
     await runner.cleanup()
 
 
+def _ignore(kind: str, outcome: str) -> None:
+    del kind, outcome
+
+
+@asynccontextmanager
+async def opened(observe: Callable[[str, str], None] = _ignore) -> AsyncIterator[OciSource]:
+    """A source as the operator has it."""
+    async with aiohttp.ClientSession(trust_env=True) as session:
+        yield OciSource(session, observe=observe)
+
+
 def _reference(port: int, tag: str = "1", host: str = "127.0.0.1") -> ImageReference:
     return parse(f"{host}:{port}/team/shop:{tag}", default_registry="")
 
 
 async def _resolve(registry: Registry) -> str | ContainerAppError:
     """Ask a new source for the one image of a registry."""
-    async with served(registry) as port, open_source(observe=_ignore) as source:
+    async with served(registry) as port, opened() as source:
         reference = _reference(port)
         return (await source.resolve([reference]))[reference]
-
-
-def _ignore(kind: str, outcome: str) -> None:
-    del kind, outcome
 
 
 def _failure(
@@ -180,7 +187,7 @@ async def test_a_token_serves_until_it_expires() -> None:
 async def test_a_token_that_is_revoked_early_is_replaced() -> None:
     """A cached token that no longer works is not the user's problem."""
     registry = Registry(challenge=BEARER)
-    async with served(registry) as port, open_source(observe=_ignore) as source:
+    async with served(registry) as port, opened() as source:
         reference = _reference(port)
         assert (await source.resolve([reference]))[reference] == DIGEST
         registry.tokens = {"token": "open"}
@@ -191,7 +198,7 @@ async def test_tokens_are_not_collected_without_end(monkeypatch: pytest.MonkeyPa
     """Repositories come and go; of their tokens only so many are kept."""
     monkeypatch.setattr("containerapp.oci.MAX_TOKENS_KEPT", 2)
     registry = Registry(challenge=BEARER)
-    async with served(registry) as port, open_source(observe=_ignore) as source:
+    async with served(registry) as port, opened() as source:
         for name in ("a", "b", "c", "c", "b", "a"):
             reference = parse(f"127.0.0.1:{port}/{name}:1", default_registry="")
             assert (await source.resolve([reference]))[reference] == DIGEST
@@ -295,7 +302,7 @@ async def test_a_registry_in_trouble_is_not_asked_for_every_tag() -> None:
     """One refusal answers for all tags of the repository; a missing tag answers for itself alone."""
     calls: Counter[tuple[str, str]] = Counter()
     throttling, missing = Registry(status=429), Registry(status=404)
-    async with open_source(observe=lambda *call: calls.update([call])) as source:
+    async with opened(lambda *call: calls.update([call])) as source:
         for registry, asked in ((throttling, 1), (missing, 3)):
             async with served(registry) as port:
                 answers = await source.resolve([_reference(port, tag) for tag in ("1", "2", "3")])
@@ -307,7 +314,7 @@ async def test_a_registry_in_trouble_is_not_asked_for_every_tag() -> None:
 async def test_a_redirect_is_followed_and_the_token_stays_behind() -> None:
     """registry.k8s.io sends on to another host; what one host gave us is not shown to another."""
     first, second = Registry(challenge=BEARER), Registry(challenge=BEARER, tokens={"token": "other"})
-    async with served(first) as port, served(second), open_source(observe=_ignore) as source:
+    async with served(first) as port, served(second), opened() as source:
         reference = _reference(port)
         assert (await source.resolve([reference]))[reference] == DIGEST
         first.redirect = f"{second.address}/v2/elsewhere/manifests/1"
@@ -329,18 +336,18 @@ async def test_a_registry_that_is_down_is_a_passing_fault() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         reference = _reference(unused.getsockname()[1])
-        async with open_source(observe=_ignore) as source:
+        async with opened() as source:
             answer = (await source.resolve([reference]))[reference]
     assert "cannot be connected to" in _failure(answer, Transient, "RegistryUnavailable").message
 
 
 async def test_a_registry_that_hangs_is_given_up_in_time() -> None:
-    """The lookup ends with the session's time-out, not with the registry's patience."""
+    """The lookup ends with our time-out, not with the registry's patience."""
     registry = Registry(delay=1)
-    timeout = aiohttp.ClientTimeout(total=0.1)
-    async with served(registry) as port, aiohttp.ClientSession(timeout=timeout) as session:
+    async with served(registry) as port, aiohttp.ClientSession() as session:
         reference = _reference(port)
-        answer = (await OciSource(session, observe=_ignore).resolve([reference]))[reference]
+        source = OciSource(session, observe=_ignore, timeout=0.1)
+        answer = (await source.resolve([reference]))[reference]
     assert "does not answer in time" in _failure(answer, Transient, "RegistryUnavailable").message
 
 

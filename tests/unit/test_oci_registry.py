@@ -14,7 +14,7 @@ import pytest
 
 from containerapp.api.images import parse
 from containerapp.errors import Blocked
-from containerapp.oci import MANIFEST_TYPES, open_source
+from containerapp.oci import MANIFEST_TYPES, OciSource
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -98,14 +98,16 @@ async def test_every_kind_of_manifest_is_resolved_to_the_digest_of_its_bytes(reg
         )
         for number, (kind, manifest) in enumerate(manifests.items())
     }
-    async with open_source(observe=lambda *_: None) as source:
+    async with aiohttp.ClientSession() as session:
+        source = OciSource(session, observe=lambda *_: None)
         assert await source.resolve(list(pushed)) == pushed
 
 
 async def test_a_tag_that_moves_has_a_new_digest_and_one_that_is_not_there_has_none(registry: str) -> None:
     """Each lookup tells where the tag points now."""
     reference = parse(f"{registry}/team/shop:latest", default_registry="")
-    async with open_source(observe=lambda *_: None) as source:
+    async with aiohttp.ClientSession() as session:
+        source = OciSource(session, observe=lambda *_: None)
         missing = (await source.resolve([reference]))[reference]
         assert isinstance(missing, Blocked)
         assert missing.reason == "ImageNotFound"
