@@ -15,7 +15,9 @@ from typing import Literal
 from pythonjsonlogger.json import JsonFormatter
 
 _current: ContextVar[tuple[str, str] | None] = ContextVar("app", default=None)
-_NOISY = ("kopf", "botocore", "urllib3", "aiohttp.access", "kubernetes")
+_NOISY = ("kopf", "botocore", "urllib3", "aiohttp.access")
+_SILENT = ("kubernetes",)
+"""Tells every lost race for the Lease with a traceback; what matters of it is said by kube.leader."""
 
 
 class _AppFilter(logging.Filter):
@@ -57,3 +59,5 @@ def configure(log_format: Literal["json", "text"], level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

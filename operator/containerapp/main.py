@@ -30,7 +30,7 @@ from containerapp import logs, server
 from containerapp.api.v1alpha1 import GROUP, PLURAL, VERSION
 from containerapp.aws.ecr import EcrSource
 from containerapp.digests import DigestResolver, Timing
-from containerapp.errors import Blocked, InvalidSpec
+from containerapp.errors import Blocked, ContainerAppError, InvalidSpec
 from containerapp.kube.cache import Cache
 from containerapp.kube.client import Client, connect
 from containerapp.kube.leader import Leadership
@@ -114,6 +114,7 @@ class Operator:
             renew_deadline=self.settings.lease_renew_deadline,
             retry_period=self.settings.lease_retry_period,
         )
+        self.client.may_write = leadership.holds
         await leadership.run(self._lead)
 
     async def _lead(self) -> None:
@@ -251,6 +252,9 @@ class Leading:
             case Next(error=InvalidSpec()):
                 self.queue.succeeded(key)
                 return "invalid"
+            case Next(error=ContainerAppError() as error, awaits_news=True):
+                self.queue.succeeded(key)
+                return "blocked" if isinstance(error, Blocked) else "transient"
             case Next(error=Blocked() as error):
                 delay = self.queue.retry(key, floor=_BLOCKED_RETRY)
                 _logger.warning("%s: %s Next try in %.0f s", error.reason, error.message, delay)
@@ -271,26 +275,37 @@ class Leading:
         while not self.stop.is_set():
             started = time.monotonic()
             try:
-                await kopf.operator(
-                    registry=self._kopf_registry(),
-                    settings=self._kopf_settings(),
-                    standalone=True,
-                    clusterwide=not self.settings.namespaces,
-                    namespaces=self.settings.namespaces,
-                )
+                await self._run_kopf()
+                self.stop.set()  # kopf ends without an error at a signal only
             except Exception as error:  # noqa: BLE001 - whatever ends kopf, the apps must be watched
                 _logger.warning("The watch of the apps ended and begins again: %r", error)
+                _handle_signals(self.stop)
             failures = 0 if time.monotonic() - started > _KOPF_RESTART[-1] else failures + 1
             delay = _KOPF_RESTART[min(failures, len(_KOPF_RESTART) - 1)]
             await asyncio.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
 
+    async def _run_kopf(self) -> None:
+        started = asyncio.Event()
+        signals = asyncio.create_task(self._keep_signals(started), name="signals")
+        try:
+            await kopf.operator(
+                registry=self._kopf_registry(),
+                settings=self._kopf_settings(),
+                standalone=True,
+                clusterwide=not self.settings.namespaces,
+                namespaces=self.settings.namespaces,
+                ready_flag=started,
+            )
+        finally:
+            signals.cancel()
+
+    async def _keep_signals(self, started: asyncio.Event) -> None:
+        """Take back SIGTERM and SIGINT, which kopf claims as it starts: the whole operator ends in order."""
+        await started.wait()
+        _handle_signals(self.stop)
+
     def _kopf_registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
-
-        @kopf.on.startup(registry=registry)
-        async def keep_signals(**_: Any) -> None:
-            """Take back SIGTERM and SIGINT, which kopf has just claimed: the whole operator ends in order."""
-            _handle_signals(self.stop)
 
         @kopf.on.login(registry=registry)
         async def log_in(**_: Any) -> kopf.ConnectionInfo:

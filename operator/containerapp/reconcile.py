@@ -57,10 +57,14 @@ _ORDER = {(child.api_version, child.kind): number for number, child in enumerate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Next:
-    """When to come back: after seconds of our own choice, or by backoff because of an error."""
+    """When to come back: after seconds of our own choice, or by backoff because of an error.
+
+    `awaits_news`: whoever met the error tries again by itself, and will say so.
+    """
 
     after: float | None = None
     error: ContainerAppError | None = None
+    awaits_news: bool = False
     gone: bool = False
 
 
@@ -278,8 +282,10 @@ class Reconciler:
                 _logger.warning("The event %s of %s/%s is lost: %s", event.reason, *key, error)
 
     def _next(self, key: AppKey, image: ImageState, error: ContainerAppError | None) -> Next:
-        if error is not None or image.error is not None:
-            return Next(error=error or image.error)
+        if error is not None:
+            return Next(error=error)
+        if image.error is not None:
+            return Next(error=image.error, awaits_news=True)
         rollout = Rollout.of(self._deployment(key))
         return Next(after=_DIAGNOSE_INTERVAL if rollout.exists and not rollout.complete else None)
 

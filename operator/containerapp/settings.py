@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     lease_namespace: str | None = Field(
         default=None, description="Namespace of the Lease; the Pod's own where none is given."
     )
-    lease_duration: float = Field(default=15.0, ge=2, description="How long a silent leader keeps the Lease.")
+    lease_duration: int = Field(default=15, ge=2, description="How long a silent leader keeps the Lease.")
     lease_renew_deadline: float = Field(
         default=10.0, ge=1.5, description="How long a leader that cannot renew goes on before it steps down."
     )

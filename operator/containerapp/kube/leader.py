@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
-from kubernetes.aio.client import ApiClient
+from kubernetes.aio.client import ApiClient, V1Lease, V1ObjectMeta
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelection import LeaderElection
@@ -30,17 +32,37 @@ class _Lock(LeaseLock):
     """The client's Lease, which takes only an answer of the API server for a failure, bounded and made whole.
 
     Without this a broken connection ends the election with an exception, and leaves its task running.
+    `renewed` is when the newest renewal that succeeded was sent.
     """
+
+    renewed = -math.inf
 
     async def get(self, name: str, namespace: str) -> tuple[bool, Any]:
         unreachable: tuple[bool, Any] = (False, _UNREACHABLE)
         return await _bounded(super().get(name, namespace), unreachable)
 
     async def create(self, name: str, namespace: str, election_record: Any) -> bool:
-        return await _bounded(super().create(name, namespace, election_record), False)
+        return await self._timed(self._create(name, namespace, election_record))
 
     async def update(self, name: str, namespace: str, updated_record: Any) -> bool:
-        return await _bounded(super().update(name, namespace, updated_record), False)
+        return await self._timed(super().update(name, namespace, updated_record))
+
+    async def _create(self, name: str, namespace: str, election_record: Any) -> bool:
+        """Create the Lease; the client's own way passes `pretty=True`, which its own validation refuses (37.0.1)."""
+        lease = V1Lease(metadata=V1ObjectMeta(name=name), spec=self.update_lease(election_record))
+        try:
+            await self.api_instance.create_namespaced_lease(namespace, lease)
+        except ApiException as error:
+            _logger.warning("The Lease %s/%s was not created: %s", namespace, name, error.reason)
+            return False
+        return True
+
+    async def _timed(self, request: Awaitable[bool]) -> bool:
+        sent = time.monotonic()
+        succeeded = await _bounded(request, False)
+        if succeeded:
+            self.renewed = sent
+        return succeeded
 
     async def release(self) -> None:
         """Let the next replica take over at once, if the Lease is still ours."""
@@ -76,6 +98,15 @@ class Leadership:
     duration: float
     renew_deadline: float
     retry_period: float
+    _lock: _Lock | None = None
+
+    def holds(self) -> bool:
+        """Whether the Lease is ours for certain: nobody else can have taken it by now.
+
+        Asked before each write: a process that was paused for longer than the Lease lasts wakes up in the belief
+        that it leads.
+        """
+        return self._lock is not None and time.monotonic() - self._lock.renewed < self.duration
 
     async def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run `work` whenever this replica leads, until it ends by itself; cancel it when the Lease is lost."""
@@ -84,7 +115,7 @@ class Leadership:
 
     async def _lead_once(self, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
         """Lead for as long as the Lease is held; True when the work has ended by itself."""
-        lock = _Lock(self.name, self.namespace, self.identity, self.api)
+        lock = self._lock = _Lock(self.name, self.namespace, self.identity, self.api)
         leading = asyncio.Event()
 
         async def started() -> None:
@@ -110,6 +141,7 @@ class Leadership:
             return await self._work_while(election, leading, work)
         finally:
             await _end(election)
+            self._lock = None
             await lock.release()
 
     async def _work_while(
