@@ -20,7 +20,7 @@ CRD_FILE = "containerapp.dev_containerapps.yaml"
 CRD_NAME = "containerapps.containerapp.dev"
 FULL_NAME = "capp-containerapp-operator"
 """What the release `capp` calls its objects."""
-REQUIRED = ("--set=image.repository=registry.example/operator",)
+REQUIRED = ('--set-json=image.repository="registry.example/operator"',)
 
 Manifest = dict[str, Any]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from containerapp.settings import Settings
@@ -19,12 +21,12 @@ from tests.chart.rendering import (
 _OPTIONAL = ("ServiceMonitor", "NetworkPolicy")
 
 
-def _pod(chart: Chart, **values: object) -> Manifest:
+def _pod(chart: Chart, **values: Any) -> Manifest:
     spec = chart.only("Deployment", **values)["spec"]["template"]["spec"]
     return dict(spec)
 
 
-def _settings(chart: Chart, monkeypatch: pytest.MonkeyPatch, **values: object) -> Settings:
+def _settings(chart: Chart, monkeypatch: pytest.MonkeyPatch, **values: Any) -> Settings:
     """The settings as the operator reads them in a Pod of this release."""
     for name, value in plain_environment(chart.only("Deployment", **values)).items():
         monkeypatch.setenv(name, value)
@@ -161,7 +163,7 @@ def test_the_pod_knows_its_name_and_namespace(chart: Chart) -> None:
 
 def test_the_operator_is_given_time_to_finish_its_work(chart: Chart) -> None:
     """The kubelet must not kill what shutdownTimeout allows to run."""
-    assert _pod(chart, shutdownTimeout=90.5)["terminationGracePeriodSeconds"] == 101
+    assert _pod(chart, shutdownTimeout=90.5)["terminationGracePeriodSeconds"] == 106
 
 
 def test_a_digest_wins_over_the_tag(chart: Chart) -> None:
