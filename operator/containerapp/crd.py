@@ -208,11 +208,25 @@ def _structural(schema: Schema, definitions: Schema) -> Schema:
         if "required" in flat:
             written["required"] = flat["required"]
     if "items" in flat:
-        written["items"] = _structural(flat["items"], definitions)
+        written["items"] = _without_defaults(_structural(flat["items"], definitions))
         written.setdefault("x-kubernetes-list-type", "atomic")
     if isinstance(flat.get("additionalProperties"), dict):
         written["additionalProperties"] = _structural(flat["additionalProperties"], definitions)
     return written
+
+
+def _without_defaults(schema: Schema) -> Schema:
+    """The schema of a list's items, which the API server leaves as they were written.
+
+    `kubectl apply` and Argo CD compare the lists of a custom resource as wholes: an item with a default filled
+    in differs from the manifest for ever.
+    """
+    bare = {key: part for key, part in schema.items() if key != "default"}
+    if "items" in schema:
+        bare["items"] = _without_defaults(schema["items"])
+    if "properties" in schema:
+        bare["properties"] = {name: _without_defaults(part) for name, part in schema["properties"].items()}
+    return bare
 
 
 def _flattened(schema: Schema, definitions: Schema) -> Schema:

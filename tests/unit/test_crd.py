@@ -165,6 +165,11 @@ def test_defaults_are_written_once_and_without_empties() -> None:
     assert SCHEMAS[".spec.replicas"]["default"] == 1
 
 
+def test_a_list_has_no_defaults_in_it() -> None:
+    """With one, `kubectl apply` would find the list changed each time, and Argo CD out of sync for ever."""
+    assert [path for path, schema in SCHEMAS.items() if "[]" in path and "default" in schema] == []
+
+
 def test_what_an_object_requires_is_required() -> None:
     """Everything else may be left out."""
     assert SCHEMAS[""]["required"] == ["spec"]

@@ -76,16 +76,16 @@ class KeySelector(ApiModel):
     """Name of the ConfigMap or Secret."""
     key: DataKey
     """Key in its data, for example `database-url`."""
-    optional: Boolean = False
-    """Whether the container may start without it. By default a missing object or key keeps the container
+    optional: Boolean | None = None
+    """Whether the container may start without it. Default: false, a missing object or key keeps it
     waiting."""
 
 
 class ObjectFieldSelector(ApiModel):
     """One field of the Pod itself."""
 
-    api_version: Literal["v1"] = "v1"
-    """Version of the schema that `fieldPath` is written in."""
+    api_version: Literal["v1"] | None = None
+    """Version of the schema that `fieldPath` is written in. Default: `v1`."""
     field_path: FieldPath
     """Path of the field, for example `status.podIP` or `metadata.labels['team']`."""
 
@@ -98,15 +98,16 @@ class ResourceFieldSelector(ApiModel):
 
     resource: ResourceField
     """Which request or limit, for example `limits.memory`."""
-    divisor: Quantity = "1"
-    """Unit in which the number is given, for example `1Mi`; the result is rounded up. For cpu `1` or `1m`."""
+    divisor: Quantity | None = None
+    """Unit in which the number is given, for example `1Mi`; the result is rounded up. Default: 1."""
 
     rules = (
         Rule(
-            cel="self.resource.endsWith('.cpu') ? string(self.divisor) in ['1', '1m'] :"
-            f" string(self.divisor) in [{', '.join(map(repr, _DIVISORS))}]",
+            cel="!has(self.divisor) || (self.resource.endsWith('.cpu') ? string(self.divisor) in ['1', '1m'] :"
+            f" string(self.divisor) in [{', '.join(map(repr, _DIVISORS))}])",
             holds=lambda field: (
-                field.divisor in ({"1", "1m"} if field.resource.endswith(".cpu") else _DIVISORS)
+                field.divisor is None
+                or field.divisor in ({"1", "1m"} if field.resource.endswith(".cpu") else _DIVISORS)
             ),
             message="divisor must be 1 or 1m for cpu, and 1, 1k, 1M, 1G, 1Ki, 1Mi, 1Gi or the like otherwise",
             path=".divisor",
@@ -172,8 +173,8 @@ class EnvFromReference(ApiModel):
 
     name: ObjectName
     """Name of the ConfigMap or Secret in the app's namespace."""
-    optional: Boolean = False
-    """Whether the container may start without it."""
+    optional: Boolean | None = None
+    """Whether the container may start without it. Default: false, a missing object keeps it waiting."""
 
 
 class EnvFromSource(ApiModel):

@@ -28,15 +28,20 @@ SECURITY_RULES = (
     ),
 )
 
+# In a list the API server fills in no defaults (see `containerapp.crd`): a port without protocol is a TCP port.
+# (`orValue` would be shorter, but the API server then reckons with a text of any length.)
+_SAME_PROTOCOL = "(has(a.protocol) ? a.protocol : 'TCP') == (has(b.protocol) ? b.protocol : 'TCP')"
+_SAME_SERVICE_PORT = "a.?servicePort.orValue(a.containerPort) == b.?servicePort.orValue(b.containerPort)"
+_IS_TCP = "(!has(port.protocol) || port.protocol == 'TCP')"
+
 PORT_LIST_RULES = (
     Rule(
-        cel="self.all(a, self.exists_one(b, a.containerPort == b.containerPort && a.protocol == b.protocol))",
+        cel=f"self.all(a, self.exists_one(b, a.containerPort == b.containerPort && {_SAME_PROTOCOL}))",
         holds=lambda ports: _distinct((port.container_port, port.protocol) for port in ports),
         message="spec.ports has the same containerPort and protocol twice: remove one of them",
     ),
     Rule(
-        cel="self.all(a, self.exists_one(b, a.protocol == b.protocol && (has(a.servicePort) ? a.servicePort :"
-        " a.containerPort) == (has(b.servicePort) ? b.servicePort : b.containerPort)))",
+        cel=f"self.all(a, self.exists_one(b, {_SAME_SERVICE_PORT} && {_SAME_PROTOCOL}))",
         holds=lambda ports: _distinct((_service_port(port), port.protocol) for port in ports),
         message="spec.ports has two ports that share a port of the Service: give one of them another"
         " servicePort",
@@ -44,7 +49,7 @@ PORT_LIST_RULES = (
 )
 
 _HAS_PORTS = "has(self.port) || (has(self.ports) && self.ports.size() > 0)"
-_HAS_TCP_PORT = "has(self.port) || (has(self.ports) && self.ports.exists(port, port.protocol == 'TCP'))"
+_HAS_TCP_PORT = f"has(self.port) || (has(self.ports) && self.ports.exists(port, {_IS_TCP}))"
 _PROBES = {
     "readinessProbe": "readiness_probe",
     "livenessProbe": "liveness_probe",
@@ -129,7 +134,7 @@ def _names_a_port(name: str, handler: str, attribute: str) -> Rule:
     return Rule(
         cel=f"!has(self.{name}) || !has(self.{name}.{handler}) || !has({port}) || type({port}) == int"
         f" || (has(self.port) && {port} == 'http')"
-        f" || (has(self.ports) && self.ports.exists(port, port.name == {port} && port.protocol == 'TCP'))",
+        f" || (has(self.ports) && self.ports.exists(port, port.name == {port} && {_IS_TCP}))",
         holds=holds,
         message=f"{name}.{handler}.port names no TCP port of the app: use a name from spec.ports ('http' for"
         " spec.port), or a number",

@@ -63,7 +63,7 @@ class ContainerPort(ApiModel):
     """Port that the program listens on. Prefer one above 1023: lower ones need an added capability on some
     nodes."""
     protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
-    """Transport protocol. Probes can only ask TCP ports."""
+    """Transport protocol. Default: `TCP`. Probes can only ask TCP ports."""
     service_port: PortNumber | None = None
     """Port of the Service, when it is to differ from `containerPort`: for example 80 in front of 8080."""
     app_protocol: QualifiedName | None = None
