@@ -27,7 +27,7 @@ _SETTLE_SECONDS = 60
 def start(options: Options) -> Cluster:
     """Start a cluster and return when it can be used."""
     _require_machine(options)
-    programs = binaries.obtain(_needed(options))
+    programs = binaries.obtain(needed_programs(options))
     supervision = Supervision.begin(_own_namespaces if options.isolated else _no_namespaces)
     try:
         return _start(options, programs, supervision)
@@ -93,7 +93,8 @@ def _start_control_plane(cluster: Cluster, plane: ControlPlane, options: Options
         cluster.run_component(plane.scheduler())
 
 
-def _needed(options: Options) -> list[str]:
+def needed_programs(options: Options) -> list[str]:
+    """Return the names of the programs that a cluster of this shape runs."""
     needed = ["etcd", "kube-apiserver", "kubectl"]
     if options.controllers:
         needed.append("kube-controller-manager")

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 import devcluster
-from devcluster import binaries
+from devcluster import binaries, embedded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_PROGRAMS = {
-    "cluster": ("etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "kube-scheduler", "kwok"),
+_OPTIONS = {
+    "cluster": devcluster.Options(nodes=devcluster.Kwok(count=3), audit=True),
+    "node_cluster": devcluster.Options(nodes=devcluster.Real(), audit=True, docker=True),
 }
 
 
@@ -34,7 +35,10 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     fixtures = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     needed = {
-        program for fixture, programs in _PROGRAMS.items() if fixture in fixtures for program in programs
+        program
+        for fixture, options in _OPTIONS.items()
+        if fixture in fixtures and _obstacle(options) is None
+        for program in embedded.needed_programs(options)
     }
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
@@ -44,8 +48,18 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[devcluster.Cluster]:
     """A control plane with three simulated nodes and an audit log, shared by all tests of the session."""
-    options = devcluster.Options(nodes=devcluster.Kwok(count=3), audit=True)
-    with devcluster.start_or_join(options, _session_directory(tmp_path_factory) / "cluster.run") as shared:
+    note = _session_directory(tmp_path_factory) / "cluster.run"
+    with devcluster.start_or_join(_OPTIONS["cluster"], note) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def node_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[devcluster.Cluster]:
+    """A control plane with one real node, the ECR stand-in and docker, shared by all tests of the session."""
+    if obstacle := _obstacle(_OPTIONS["node_cluster"]):
+        pytest.skip(f"no real node on this machine: {obstacle}")
+    note = _session_directory(tmp_path_factory) / "node-cluster.run"
+    with devcluster.start_or_join(_OPTIONS["node_cluster"], note) as shared:
         yield shared
 
 
@@ -62,6 +76,10 @@ def namespace(cluster: devcluster.Cluster, request: pytest.FixtureRequest) -> It
     cluster.kubectl("create", "--filename=-", stdin=json.dumps(manifest))
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+
+
+def _obstacle(options: devcluster.Options) -> str | None:
+    return devcluster.real_node_obstacle() if isinstance(options.nodes, devcluster.Real) else None
 
 
 def _session_directory(factory: pytest.TempPathFactory) -> Path:
