@@ -24,6 +24,7 @@ MANAGER = "containerapp-operator"
 
 APP_LABEL = "app.kubernetes.io/name"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+VERSION_LABEL = "app.kubernetes.io/version"
 IMAGE_ANNOTATION = "containerapp.dev/image"
 DIGEST_ANNOTATION = "containerapp.dev/image-digest"
 REFRESH_ANNOTATION = "containerapp.dev/refresh-image"
@@ -57,11 +58,11 @@ class PinnedImage:
     """An image reference together with the digest that it stood for when it was asked for.
 
     `reference` is fully qualified and readable (with its tag); `image` is what the container runs
-    (`repository@sha256:…`, or the reference itself where the user gave a digest); `refresh` is the value of
-    the refresh annotation that the digest answers.
+    (`repository@sha256:…`); `refresh` is the value of the refresh annotation that the digest answers.
     """
 
     reference: str
+    tag: str | None
     digest: str
     image: str
     refresh: str | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from containerapp.api.images import ImageReference
+from containerapp.api.images import ImageReference, is_digest
 from containerapp.api.v1alpha1 import ContainerApp
 from containerapp.model import (
     DIGEST_ANNOTATION,
@@ -23,7 +23,11 @@ from containerapp.model import (
 def pin(reference: ImageReference, digest: str, refresh: str | None) -> PinnedImage:
     """Return `reference` fixed to `digest`, as the answer to the refresh annotation's value `refresh`."""
     return PinnedImage(
-        reference=reference.canonical, digest=digest, image=reference.pinned(digest), refresh=refresh
+        reference=reference.canonical,
+        tag=reference.tag,
+        digest=digest,
+        image=reference.pinned(digest),
+        refresh=refresh,
     )
 
 
@@ -37,17 +41,16 @@ def recorded_pin(
 ) -> PinnedImage | None:
     """Return the digest on record for `reference`, or None where there is none.
 
-    The result's `refresh` tells whether it answers the annotation's present value. A record that does comes before
-    one that does not: a crash between the Deployment and the status leaves the newer one on the Deployment.
-    Otherwise the status wins, for nobody edits that by hand.
+    The result's `refresh` tells whether it answers the annotation's present value. Where there is one, a record
+    that answers it comes first: a crash between the Deployment and the status leaves the newer one on the
+    Deployment. Otherwise the status wins, for nobody edits that by hand. What is no digest is no record.
     """
     records = [
         pin(reference, digest, refresh)
         for recorded, digest, refresh in _records(app, deployment)
-        if recorded == reference.canonical
+        if recorded == reference.canonical and is_digest(digest)
     ]
-    token = refresh_token(app)
-    answering = [record for record in records if record.refresh == token]
+    answering = [record for record in records if answers_refresh(record, app)]
     return next(iter(answering + records), None)
 
 

@@ -6,10 +6,21 @@ so nothing here may depend on anything but the app's identity.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from containerapp.api.v1alpha1 import API_VERSION, KIND, ContainerApp
-from containerapp.model import APP_LABEL, MANAGED_BY_LABEL, MANAGER, Manifest
+from containerapp.model import (
+    APP_LABEL,
+    MANAGED_BY_LABEL,
+    MANAGER,
+    VERSION_LABEL,
+    Manifest,
+    PinnedImage,
+)
+
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+"""A tag may be longer, and begin or end otherwise."""
 
 
 def selector(app: ContainerApp) -> dict[str, str]:
@@ -17,23 +28,26 @@ def selector(app: ContainerApp) -> dict[str, str]:
     return {APP_LABEL: app.metadata.name, MANAGED_BY_LABEL: MANAGER}
 
 
-def metadata(app: ContainerApp, *, annotations: Mapping[str, str] | None = None) -> Manifest:
+def metadata(
+    app: ContainerApp, *, image: PinnedImage | None = None, annotations: Mapping[str, str] | None = None
+) -> Manifest:
     """Metadata of a child that is named like its app, owned and labelled by it."""
     base = {
         "name": app.metadata.name,
         "namespace": app.metadata.namespace,
-        "labels": labels(app),
+        "labels": labels(app, image),
         "ownerReferences": [owner_reference(app)],
     }
     return base | ({"annotations": dict(annotations)} if annotations else {})
 
 
-def labels(app: ContainerApp) -> dict[str, str]:
-    """Recommended labels. No version: it would rewrite every child at every release.
+def labels(app: ContainerApp, image: PinnedImage | None = None) -> dict[str, str]:
+    """Recommended labels; with the version for what changes with every release anyway.
 
     No `instance`: Argo CD may track its own resources by it.
     """
-    return selector(app)
+    tag = image.tag if image else None
+    return selector(app) | ({VERSION_LABEL: tag} if tag and _LABEL_VALUE.fullmatch(tag) else {})
 
 
 def owner_reference(app: ContainerApp) -> Manifest:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from containerapp.api.kubernetes import Probe
 from containerapp.api.v1alpha1 import ContainerApp, ContainerPort
-from containerapp.model import Manifest
+from containerapp.model import Manifest, PinnedImage
 from containerapp.render._metadata import labels, selector, service_account_name
 
 CONTAINER = "app"
@@ -21,12 +21,12 @@ _PRE_STOP_SECONDS = 5
 _MAX_SKEW = 1
 
 
-def pod_template(app: ContainerApp, image: str) -> Manifest:
+def pod_template(app: ContainerApp, image: PinnedImage) -> Manifest:
     """Return the template of the app's Pods, running `image`."""
     annotations = app.spec.pod_annotations
     return {
         "metadata": {
-            "labels": dict(app.spec.pod_labels) | labels(app),
+            "labels": {**labels(app, image), **app.spec.pod_labels, **selector(app)},
             **({"annotations": dict(annotations)} if annotations else {}),
         },
         "spec": {
@@ -35,7 +35,7 @@ def pod_template(app: ContainerApp, image: str) -> Manifest:
             "enableServiceLinks": False,
             "securityContext": _pod_security(app),
             "terminationGracePeriodSeconds": app.spec.termination_grace_period_seconds,
-            "containers": [_container(app, image)],
+            "containers": [_container(app, image.image)],
             "topologySpreadConstraints": _spread(app),
             **_pull_secrets(app),
         },

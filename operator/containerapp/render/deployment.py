@@ -32,7 +32,7 @@ def render(app: ContainerApp, inputs: Inputs) -> Iterator[Manifest]:
     yield {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(app, annotations=_annotations(inputs.image)),
+        "metadata": metadata(app, image=inputs.image, annotations=_annotations(inputs.image)),
         "spec": {
             "replicas": desired_replicas(app),
             "revisionHistoryLimit": _REVISION_HISTORY,
@@ -42,7 +42,7 @@ def render(app: ContainerApp, inputs: Inputs) -> Iterator[Manifest]:
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"},
             },
-            "template": pod_template(app, inputs.image.image),
+            "template": pod_template(app, inputs.image),
         },
     }
 
