@@ -25,8 +25,9 @@ _STARTING = {"ContainerCreating", "PodInitializing"}
 
 
 def pod_problem(pods: Iterable[Manifest]) -> str | None:
-    """Return the first complaint of the newest Pod that has one, or None."""
-    newest_first = sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
+    """Return the first complaint of the newest Pod that has one, or None; Pods on their way out have none."""
+    staying = (pod for pod in pods if "deletionTimestamp" not in pod["metadata"])
+    newest_first = sorted(staying, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
     return next((problem for pod in newest_first for problem in _problems(pod)), None)
 
 
@@ -34,15 +35,15 @@ def _problems(pod: Manifest) -> Iterator[str]:
     name, status = pod["metadata"]["name"], pod.get("status", {})
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            yield (
-                f"Pod {name} cannot be scheduled: {condition.get('message', condition.get('reason', ''))} "
-                "Lower spec.resources.requests or add nodes."
-            )
+            said = _sentence(condition.get("message") or condition["reason"])
+            yield f"Pod {name} cannot be scheduled: {said} Lower spec.resources.requests or add nodes."
     for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
         yield from _container_problem(name, container)
 
 
 def _container_problem(pod: str, container: Manifest) -> Iterator[str]:
+    if container["ready"]:
+        return
     waiting = container.get("state", {}).get("waiting", {})
     reason = waiting.get("reason")
     ended = (
@@ -52,8 +53,12 @@ def _container_problem(pod: str, container: Manifest) -> Iterator[str]:
         yield f"Pod {pod} was killed for using more memory than it may: raise spec.resources.limits.memory."
     if reason and reason not in _STARTING:
         code = f" (last exit code {ended['exitCode']})" if "exitCode" in ended else ""
-        said = f": {waiting['message']}" if waiting.get("message") else "."
+        said = f": {_sentence(waiting['message'])}" if waiting.get("message") else "."
         remedy = _REMEDIES.get(reason, "See kubectl describe pod {pod}.").format(pod=pod)
         yield f"Pod {pod} is in {reason}{code}{said} {remedy}"
-    elif "running" in container.get("state", {}) and not container.get("ready", True):
+    elif "running" in container.get("state", {}):
         yield f"Pod {pod} runs but does not pass its readiness probe: check spec.readinessProbe and spec.port."
+
+
+def _sentence(text: str) -> str:
+    return f"{text.rstrip('. ')}."

@@ -11,9 +11,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from math import ceil
 from typing import Any
 
+from containerapp.api.quantity import quantity
 from containerapp.inventory import deleting, owned_by, owned_by_predecessor, stale_children
 from containerapp.model import HASH_ANNOTATION, Manifest, ObjectRef
 
@@ -26,14 +27,11 @@ _LIST_KEYS: dict[str, tuple[str, ...]] = {
 }
 """Lists that Kubernetes merges by key, so that others may add items; `ports` is keyed by what it holds."""
 
-_SUFFIXES = {
-    "": Decimal(1),
-    **{
-        suffix: Decimal(10) ** power
-        for suffix, power in zip("numkMGTPE", (-9, -6, -3, 3, 6, 9, 12, 15, 18), strict=True)
-    },
-    **{f"{suffix}i": Decimal(1024) ** (i + 1) for i, suffix in enumerate("KMGTPE")},
-}
+_FREE_KEYS = {"annotations", "labels", "matchLabels"}
+"""Maps whose keys are the user's words, not fields."""
+
+_OMITTED_WHEN_EMPTY = {"initialDelaySeconds", "prefix", "value"}
+"""Fields that Kubernetes leaves out of what it stores where they are empty or zero; all others it keeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,15 +108,14 @@ def differs(desired: Any, live: Any, field: str = "") -> bool:
     if isinstance(desired, dict):
         if not isinstance(live, dict):
             return bool(desired)
-        quantities = field in {"requests", "limits"}
-        return any(
-            _quantity_differs(value, live.get(key)) if quantities else differs(value, live.get(key), key)
-            for key, value in desired.items()
-        )
+        if field in {"requests", "limits"}:
+            return any(_quantity_differs(amount, live.get(name)) for name, amount in desired.items())
+        free = field in _FREE_KEYS
+        return any(differs(value, live.get(key), "" if free else key) for key, value in desired.items())
     if isinstance(desired, list):
         return _list_differs(desired, live or [], field)
     if live is None:
-        return not _is_omitted_when_empty(desired)
+        return bool(desired) or field not in _OMITTED_WHEN_EMPTY
     return bool(desired != live)
 
 
@@ -127,10 +124,10 @@ def _list_differs(desired: list[Any], live: list[Any], field: str) -> bool:
     keys = _keys_of(desired, field)
     if keys is None:
         return len(desired) != len(live) or any(differs(a, b) for a, b in zip(desired, live, strict=True))
-    wanted = [_key(item, keys) for item in desired]
-    by_key = {_key(item, keys): item for item in live}
-    order = [key for key in by_key if key in set(wanted)]
-    return order != wanted or any(differs(item, by_key[_key(item, keys)]) for item in desired)
+    wanted = {_key(item, keys): item for item in desired}
+    present = {_key(item, keys): item for item in live}
+    order = [key for key in present if key in wanted]
+    return order != list(wanted) or any(differs(item, present[key]) for key, item in wanted.items())
 
 
 def _keys_of(items: list[Any], field: str) -> tuple[str, ...] | None:
@@ -144,19 +141,11 @@ def _key(item: Manifest, keys: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(item.get(key) for key in keys)
 
 
-def _is_omitted_when_empty(value: Any) -> bool:
-    """Kubernetes leaves empty strings and zero numbers out of what it stores; `false` it keeps where it matters."""
-    return value == "" or (value == 0 and value is not False)
+def _quantity_differs(desired: str, live: str | None) -> bool:
+    """Kubernetes stores quantities in a canonical form: 1000m becomes 1, 0.5 becomes 500m, 0.1m becomes 1m."""
+    return live is None or _thousandths(desired) != _thousandths(live)
 
 
-def _quantity_differs(desired: str | float, live: str | float | None) -> bool:
-    """Kubernetes stores quantities in a canonical form: 1000m becomes 1, 0.5 becomes 500m."""
-    return live is None or _amount(str(desired)) != _amount(str(live))
-
-
-def _amount(quantity: str) -> Decimal | str:
-    number = quantity.rstrip("numkKMGTPEi")
-    try:
-        return Decimal(number) * _SUFFIXES[quantity[len(number) :]]
-    except (InvalidOperation, KeyError):
-        return quantity
+def _thousandths(amount: str) -> int:
+    """Round up as Kubernetes does: https://github.com/kubernetes/kubernetes/issues/18538."""
+    return ceil(quantity(amount) * 1000)

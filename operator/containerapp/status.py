@@ -12,6 +12,7 @@ from typing import Any
 
 from containerapp.api.v1alpha1 import ContainerApp
 from containerapp.errors import Blocked, ContainerAppError, InvalidSpec
+from containerapp.inventory import deleting, owned_by
 from containerapp.model import (
     APP_LABEL,
     MANAGED_BY_LABEL,
@@ -60,15 +61,17 @@ class Rollout:
         )
         conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
         failure = conditions.get("ReplicaFailure", {})
+        observed = status.get("observedGeneration", 0) >= metadata.get("generation", 1)
+        late = conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded"
         return cls(
             exists=deployment is not None,
-            observed=status.get("observedGeneration", 0) >= metadata.get("generation", 1),
+            observed=observed,
             desired=spec.get("replicas", 1),
             total=status.get("replicas", 0),
             updated=status.get("updatedReplicas", 0),
             ready=status.get("readyReplicas", 0),
             available=status.get("availableReplicas", 0),
-            deadline_exceeded=conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded",
+            deadline_exceeded=observed and late,
             failure=failure.get("message") if failure.get("status") == "True" else None,
         )
 
@@ -98,9 +101,9 @@ def compute_status(
 ) -> Manifest:
     """Return the whole status of `app`; `now` (RFC 3339) dates the conditions that change with it."""
     name = app.metadata.name
-    deployment = live.get(ObjectRef(api_version="apps/v1", kind="Deployment", name=name))
-    service = live.get(ObjectRef(api_version="v1", kind="Service", name=name))
-    rollout = Rollout.of(deployment)
+    own = {ref: child for ref, child in live.items() if _counts(child, app)}
+    service = own.get(ObjectRef(api_version="v1", kind="Service", name=name))
+    rollout = Rollout.of(own.get(ObjectRef(api_version="apps/v1", kind="Deployment", name=name)))
     conditions = [
         _dated(condition, app, now) for condition in _check(View(app=app, outcome=outcome, rollout=rollout))
     ]
@@ -161,6 +164,11 @@ def _essence(status: Manifest) -> Manifest:
 def _available_in(status: Manifest) -> str | None:
     conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", [])}
     return conditions.get("Available")
+
+
+def _counts(child: Manifest, app: ContainerApp) -> bool:
+    """Whether a child tells something of `app`: not one that another app has left behind, nor one that goes."""
+    return owned_by(child, app.metadata.uid) and not deleting(child)
 
 
 def _check(view: View) -> Iterator[Condition]:
@@ -279,8 +287,12 @@ def _url(service: Manifest | None) -> str | None:
     host: str | None = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
     if service["spec"].get("type") == "LoadBalancer":
         ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
-        host = ingress[0].get("hostname") or ingress[0].get("ip")
+        host = ingress[0].get("hostname") or _bracketed(ingress[0].get("ip"))
     return _address(host, ports[0]) if host else None
+
+
+def _bracketed(ip: str | None) -> str | None:
+    return f"[{ip}]" if ip and ":" in ip else ip
 
 
 def _address(host: str, port: Manifest) -> str:
