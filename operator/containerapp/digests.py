@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from containerapp.errors import ContainerAppError, Transient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from containerapp.api.images import ImageReference
 
@@ -102,7 +104,7 @@ class _Ask:
 class _Tag:
     """What is known of one tag. Times are those at which the question was put, not answered."""
 
-    due: float
+    due: float = math.inf
     asks: dict[AppKey, _Ask] = field(default_factory=dict)
     digest: str | None = None
     resolved_at: float = 0.0
@@ -140,6 +142,8 @@ class DigestResolver:
         self._clock = clock
         self._tags: dict[_Repository, dict[ImageReference, _Tag]] = {}
         self._asked_by: dict[AppKey, ImageReference] = {}
+        # By registry, a heap of repositories and when they are due. Entries may be out of date, but none is missing.
+        self._agenda: dict[str, list[tuple[float, str]]] = {}
         self._running: set[_Repository] = set()
         self._wake = asyncio.Event()
 
@@ -166,8 +170,7 @@ class DigestResolver:
         answer = tag.answer(ask)
         if isinstance(answer, Pending):
             ask.told = (known, None) if known else None
-            tag.due = min(tag.due, self._clock())
-            self._wake.set()
+            self._hasten(reference, tag)
         else:
             ask.told = _news(answer)
         return answer
@@ -199,7 +202,7 @@ class DigestResolver:
     def _register(self, reference: ImageReference, app: AppKey, request: str | None) -> tuple[_Tag, _Ask]:
         now = self._clock()
         tags = self._tags.setdefault((reference.registry, reference.repository), {})
-        tag = tags.setdefault(reference, _Tag(due=now))
+        tag = tags.setdefault(reference, _Tag())
         ask = tag.asks.get(app)
         if ask is None:
             since = now - self._timing.fresh_for if request is None else now
@@ -208,37 +211,55 @@ class DigestResolver:
             ask.since, ask.request = now, request
         return tag, ask
 
+    def _hasten(self, reference: ImageReference, tag: _Tag) -> None:
+        now = self._clock()
+        if tag.due > now:
+            tag.due = now
+            self._put_on_agenda((reference.registry, reference.repository))
+            self._wake.set()
+
+    def _put_on_agenda(self, key: _Repository) -> None:
+        due = min(tag.due for tag in self._tags[key].values())
+        heappush(self._agenda.setdefault(key[0], []), (due, key[1]))
+
     def _start_due(self, lookups: asyncio.TaskGroup) -> float | None:
-        """Start what is due and has room; return when the next becomes due, None if only a wake-up helps."""
+        """Start what is due and has room, the longest due first.
+
+        Return when the next becomes due, or None where only an end or a new question can bring that about.
+        """
         now = self._clock()
         busy = Counter(registry for registry, _ in self._running)
-        next_due: float | None = None
-        for due, key in self._idle_repositories():
-            if len(self._running) >= MAX_LOOKUPS or due > now:
-                next_due = None if due <= now else due
-                break
-            if busy[key[0]] >= MAX_LOOKUPS_PER_REGISTRY:
-                continue
-            busy[key[0]] += 1
-            self._running.add(key)
-            batch = list(self._batch(key, now))
-            lookups.create_task(self._ask_registry(key, batch), name=f"digests of {'/'.join(key)}")
-        return next_due
+        upcoming = []
+        for registry, agenda in sorted(self._agenda.items(), key=lambda item: item[1][0]):
+            room = min(MAX_LOOKUPS_PER_REGISTRY - busy[registry], MAX_LOOKUPS - len(self._running))
+            while room > 0 and agenda and agenda[0][0] <= now:
+                _, repository = heappop(agenda)
+                room -= self._start((registry, repository), now, lookups)
+            if not agenda:
+                del self._agenda[registry]
+            elif agenda[0][0] > now:
+                upcoming.append(agenda[0][0])
+        return min(upcoming, default=None)
 
-    def _idle_repositories(self) -> list[tuple[float, _Repository]]:
-        """Repositories that are not being asked about, the longest due first."""
-        return sorted(
-            (min(tag.due for tag in tags.values()), key)
-            for key, tags in self._tags.items()
-            if key not in self._running
-        )
+    def _start(self, key: _Repository, now: float, lookups: asyncio.TaskGroup) -> bool:
+        """Ask about a repository, unless its entry on the agenda has been overtaken by events."""
+        if key in self._running or key not in self._tags:
+            return False
+        batch = self._batch(key, now)
+        if not batch:
+            self._put_on_agenda(key)
+            return False
+        self._running.add(key)
+        lookups.create_task(self._ask_registry(key, batch), name=f"digests of {'/'.join(key)}")
+        return True
 
-    def _batch(self, key: _Repository, now: float) -> Iterator[ImageReference]:
-        """What is due in the repository, and what soon will be: refreshes of one repository stay together."""
+    def _batch(self, key: _Repository, now: float) -> list[ImageReference]:
+        """What is due in the repository, and with it what soon will be: so its refreshes stay together."""
+        tags = self._tags[key]
+        if all(tag.due > now for tag in tags.values()):
+            return []
         soon = now + self._timing.refresh / 5
-        for reference, tag in self._tags[key].items():
-            if tag.due <= (now if tag.failures else soon):
-                yield reference
+        return [reference for reference, tag in tags.items() if tag.due <= (now if tag.failures else soon)]
 
     async def _ask_registry(self, key: _Repository, references: list[ImageReference]) -> None:
         asked_at = self._clock()
@@ -259,6 +280,8 @@ class DigestResolver:
                 self._record(tag, reference, answer, asked_at)
                 self._schedule(tag, asked_at, jitter)
                 self._tell(tag)
+        if key in self._tags:
+            self._put_on_agenda(key)
 
     def _record(self, tag: _Tag, reference: ImageReference, answer: Answer, asked_at: float) -> None:
         if isinstance(answer, str):

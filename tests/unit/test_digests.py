@@ -340,6 +340,17 @@ async def test_nothing_is_kept_of_what_nobody_asks_for() -> None:
         assert len(bench.source.calls) == count
 
 
+async def test_a_tag_is_still_refreshed_when_its_neighbour_that_was_due_first_is_gone() -> None:
+    """Letting go of one tag of a repository does not forget when the others are due."""
+    async with running(Timing(gather=0.005, refresh=0.4)) as bench:
+        await bench.answer("shop:1", SHOP)
+        await asyncio.sleep(0.2)
+        await bench.answer("shop:2", CART)
+        bench.resolver.forget(SHOP)
+        await until(lambda: len(bench.source.calls) >= 4)
+        assert bench.source.calls[2:4] == [["acme/shop:2"], ["acme/shop:2"]]
+
+
 async def test_an_app_that_changes_its_image_lets_go_of_the_old_one() -> None:
     """One app, one interest; another app's interest in the old tag stays."""
     async with running() as bench:
