@@ -23,7 +23,8 @@ class Event:
 
 def rolled_out(image: str, digest: str, pods: int) -> Event:
     """All Pods run the wanted version."""
-    return Event(type="Normal", reason="RolledOut", message=f"{image} ({digest}) runs in {pods} Pods.")
+    noun = "Pod" if pods == 1 else "Pods"
+    return Event(type="Normal", reason="RolledOut", message=f"{image} ({digest}) runs in {pods} {noun}.")
 
 
 def suspended() -> Event:
