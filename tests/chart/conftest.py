@@ -6,6 +6,7 @@ shared cluster, and never on one that somebody has given.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from devcluster import Cluster
+
+
+_PROGRAMS = {
+    "helm": ("helm",),
+    "own_cluster": ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "helm"),
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Build what these tests need before the first of them, so that no test's time-out has to cover it."""
+    if session.config.option.collectonly:
+        return
+    fixtures = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    needed = {program for name, programs in _PROGRAMS.items() if name in fixtures for program in programs}
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+        binaries.obtain(sorted(needed))
 
 
 @pytest.fixture(scope="session")
