@@ -160,8 +160,6 @@ def test_the_api_server_and_the_models_agree_on_any_spec(
     }
     expected = {name for name, manifest in manifests.items() if _operator_reads(manifest)}
     accepted, said = _dry_run(api, manifests)
-    assert accepted
-    assert accepted != set(manifests)
     different = {name: manifests[name]["spec"] for name in accepted ^ expected}
     assert not different, f"{different}\n{said}"
 

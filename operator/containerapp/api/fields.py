@@ -66,7 +66,7 @@ _UPPER = r"(?:[^@]*[A-Z][^@]*/|(?:[^@]*/)?[^:@/]*[A-Z])"
 _DIGEST = r"@(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _TAGGED = r"^[^@]*:[^/@]*(?:@|$)"
-_REFERENCE = rf"^(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*(?::[^/@]*)?(?:@.*)?$"
+_SHORT = rf"{_COMPONENT}(?:/{_COMPONENT})*(?::[^/@]*)?(?:@.*)?$"
 _WELL_TAGGED = rf"^(?:[^@/]+/)?[^:@]*:{_TAG}(?:@|$)"
 
 Image = Annotated[
@@ -93,8 +93,10 @@ Image = Annotated[
         message="spec.image has a bad digest: write sha256: and 64 hexadecimal digits, or leave the digest out",
     ),
     Rule(
-        cel=f"self.matches(r'{_REFERENCE}')",
-        holds=lambda image: re.search(_REFERENCE, image) is not None,
+        cel=f"self.matches(self.matches(r'{_NAMES_A_HOST}') ? r'^{_HOST}/{_SHORT}' : r'^{_SHORT}')",
+        holds=lambda image: bool(
+            re.match(f"{_HOST}/{_SHORT}" if re.match(_NAMES_A_HOST, image) else _SHORT, image)
+        ),
         message="spec.image must read [registry/]repository[:tag][@digest], for example shop:1.4.2",
     ),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, find, given, settings
 from hypothesis import strategies as st
 
 from containerapp.api.v1alpha1 import API_VERSION, KIND, ContainerApp
@@ -29,6 +29,12 @@ def _read(spec: Any) -> ContainerApp | None:
         )
     except InvalidSpec:
         return None
+
+
+def test_the_specs_tried_are_right_and_wrong() -> None:
+    """The tests below would hold of specs that are all refused, too."""
+    assert find(specs(), lambda spec: len(spec) > 3 and _read(spec) is not None, settings=BROAD)
+    assert find(specs(), lambda spec: _read(spec) is None, settings=BROAD)
 
 
 @BROAD
