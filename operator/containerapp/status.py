@@ -196,8 +196,18 @@ def _summary(view: View) -> Iterator[Condition]:
         message = f"Suspended: no Pod runs. Set spec.suspend to false to run {view.app.spec.replicas} again."
         yield Condition(type="Ready", status="True", reason="Suspended", message=message)
     else:
-        message = f"All {view.rollout.desired} Pods run the wanted version and are available."
+        message = _achieved(view.rollout.desired)
         yield Condition(type="Ready", status="True", reason="Running", message=message)
+
+
+def _achieved(pods: int) -> str:
+    match pods:
+        case 0:
+            return "No Pod is wanted: spec.replicas is 0."
+        case 1:
+            return "The Pod runs the wanted version and is available."
+        case _:
+            return f"All {pods} Pods run the wanted version and are available."
 
 
 def _blocker(view: View) -> ContainerAppError | None:
@@ -260,7 +270,13 @@ def _progress(view: View) -> str:
     if rollout.updated < rollout.desired or rollout.available < rollout.desired:
         available = min(rollout.available, rollout.updated)
         return f"Waiting for Pods of the new version: {available} of {rollout.desired} are available.{detail}"
-    return f"Waiting for {rollout.total - rollout.updated} Pods of the old version to end.{detail}"
+    if rollout.updated > rollout.desired:
+        return f"Waiting for {_pods(rollout.updated - rollout.desired)} more than wanted to end.{detail}"
+    return f"Waiting for {_pods(rollout.total - rollout.updated)} of the old version to end.{detail}"
+
+
+def _pods(count: int) -> str:
+    return "1 Pod" if count == 1 else f"{count} Pods"
 
 
 def _image(app: ContainerApp, outcome: Outcome) -> Manifest:
