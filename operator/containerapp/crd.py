@@ -218,8 +218,8 @@ def _structural(schema: Schema, definitions: Schema) -> Schema:
 def _without_defaults(schema: Schema) -> Schema:
     """The schema of a list's items, which the API server leaves as they were written.
 
-    `kubectl apply` and Argo CD compare the lists of a custom resource as wholes: an item with a default filled
-    in differs from the manifest for ever.
+    `kubectl apply` and GitOps tools compare the lists of a custom resource as wholes: an item with a default
+    filled in differs from the manifest for ever (docs/decisions/0008-no-defaults-in-lists.md).
     """
     bare = {key: part for key, part in schema.items() if key != "default"}
     if "items" in schema:

@@ -166,7 +166,7 @@ def test_defaults_are_written_once_and_without_empties() -> None:
 
 
 def test_a_list_has_no_defaults_in_it() -> None:
-    """With one, `kubectl apply` would find the list changed each time, and Argo CD out of sync for ever."""
+    """With one, `kubectl apply` would find the list changed each time, and GitOps tools see drift."""
     assert [path for path, schema in SCHEMAS.items() if "[]" in path and "default" in schema] == []
 
 

@@ -85,17 +85,17 @@ def _stock(name: str, schema: Schema) -> list[Any]:
     return [False, True] if schema["type"] == "boolean" else _STOCK.get(name, _WORDS)
 
 
+def _objects(schema: Schema) -> st.SearchStrategy[Schema]:
+    values = {name: _values(name, part) for name, part in schema["properties"].items()}
+    return _some_of(values, frozenset(schema.get("required", [])))
+
+
 @st.composite
-def _objects(draw: st.DrawFn, schema: Schema) -> Schema:
-    names = set(schema["properties"])
-    wanted = set(schema.get("required", []))
-    if optional := sorted(names - wanted):
+def _some_of(draw: st.DrawFn, values: dict[str, st.SearchStrategy[Any]], required: frozenset[str]) -> Schema:
+    wanted = set(required)
+    if optional := sorted(set(values) - required):
         wanted |= draw(st.sets(st.sampled_from(optional), max_size=3))
     for group in _ALTERNATIVES:
-        if group <= names and draw(st.integers(0, 9)):  # one time in ten the rule is left to chance
+        if group <= set(values) and draw(st.integers(0, 9)):  # one time in ten the rule is left to chance
             wanted = (wanted - group) | {draw(st.sampled_from(sorted(group)))}
-    return {
-        name: draw(_values(name, schema["properties"][name]))
-        for name in schema["properties"]
-        if name in wanted
-    }
+    return {name: draw(value) for name, value in values.items() if name in wanted}

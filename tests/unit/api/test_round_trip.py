@@ -19,7 +19,9 @@ JSON = st.recursive(
 FIELDS = st.sampled_from(
     ["port", "ports", "env", "resources", "security", "readinessProbe", "podLabels", "service"]
 )
-BROAD = settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow], deadline=None)
+BROAD = settings(
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow], deadline=None, max_examples=60
+)
 
 
 def _read(spec: Any) -> ContainerApp | None:
