@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 _current: ContextVar[tuple[str, str] | None] = ContextVar("app", default=None)
@@ -21,12 +22,14 @@ _SILENT = ("kubernetes",)
 
 
 class _AppFilter(logging.Filter):
-    """Adds `namespace` and `app` to every record that is made during a reconcile."""
+    """Adds `namespace` and `app` to every record that is made during a reconcile, unless it names them itself."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        current = _current.get()
-        record.namespace, record.app = current or (None, None)
-        record.about = f" [{'/'.join(current)}]" if current else ""
+        namespace, app = _current.get() or (None, None)
+        said = record.__dict__
+        said.setdefault("namespace", namespace)
+        said.setdefault("app", app)
+        said["about"] = f" [{said['namespace']}/{said['app']}]" if said["app"] else ""
         return True
 
 
@@ -49,6 +52,7 @@ def configure(log_format: Literal["json", "text"], level: str) -> None:
             JsonFormatter(
                 "{asctime}{levelname}{name}{message}{namespace}{app}",
                 style="{",
+                reserved_attrs=[*RESERVED_ATTRS, "about"],
                 rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
             )
         )

@@ -1,0 +1,180 @@
+"""Which app is next, how often and when: `containerapp.kube.queue`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from containerapp.kube.queue import WorkQueue
+from containerapp.model import AppKey
+
+A, B = ("default", "a"), ("default", "b")
+
+
+class _Clock:
+    """A clock that stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> _Clock:
+    """The clock of the queue."""
+    return _Clock()
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    """How long each key has waited for its worker."""
+    return []
+
+
+@pytest.fixture
+async def queue(clock: _Clock, waits: list[float]) -> WorkQueue:
+    """An empty queue."""
+    return WorkQueue(clock=clock, on_wait=waits.append)
+
+
+@pytest.fixture
+def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every delay is exactly what the backoff says."""
+    monkeypatch.setattr("random.uniform", lambda low, high: (low + high) / 2)
+
+
+def _timers(queue: WorkQueue) -> dict[AppKey, float]:
+    now = asyncio.get_running_loop().time()
+    return {key: timer.when() - now for key, timer in queue._timers.items()}
+
+
+async def test_hands_out_keys_in_the_order_of_their_events(queue: WorkQueue) -> None:
+    """Fair: a busy app does not overtake one that waits."""
+    queue.add(A)
+    queue.add(B)
+    queue.add(A)
+    assert len(queue) == 2
+    assert [await queue.get(), await queue.get()] == [A, B]
+    assert len(queue) == 0
+
+
+async def test_tells_how_long_a_key_has_waited(queue: WorkQueue, clock: _Clock, waits: list[float]) -> None:
+    """From the first of the events that were coalesced."""
+    queue.add(A)
+    clock.now += 2
+    queue.add(A)
+    clock.now += 1
+    await queue.get()
+    assert waits == [3.0]
+
+
+async def test_an_app_is_never_in_two_reconciles_at_once(queue: WorkQueue) -> None:
+    """Events that arrive meanwhile, however many, make one more reconcile afterwards."""
+    queue.add(A)
+    await queue.get()
+    queue.add(A)
+    queue.add(A)
+    assert len(queue) == 0
+    queue.done(A)
+    assert len(queue) == 1
+    assert await queue.get() == A
+    queue.done(A)
+    assert len(queue) == 0
+
+
+async def test_a_worker_waits_until_there_is_work(queue: WorkQueue) -> None:
+    """Several workers wait; each key wakes one of them."""
+    workers = [asyncio.create_task(queue.get()) for _ in range(2)]
+    await asyncio.sleep(0)
+    queue.add(A)
+    await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
+    assert [worker.done() for worker in workers].count(True) == 1
+    queue.add(B)
+    assert sorted(await asyncio.gather(*workers)) == [A, B]
+
+
+async def test_comes_back_after_a_delay(queue: WorkQueue) -> None:
+    """A wish to come back needs no event."""
+    queue.add_after(A, 0.01)
+    assert len(queue) == 0
+    assert await asyncio.wait_for(queue.get(), 5) == A
+    assert _timers(queue) == {}
+
+
+@pytest.mark.parametrize(("delays", "kept"), [((60, 5), 5), ((5, 60), 5), ((5, 5), 5)])
+async def test_the_earliest_wish_wins(queue: WorkQueue, delays: tuple[float, float], kept: float) -> None:
+    """One timer an app, however many wishes."""
+    for delay in delays:
+        queue.add_after(A, delay)
+    assert _timers(queue) == {A: pytest.approx(kept, abs=1)}
+    queue.close()
+
+
+async def test_a_timer_that_rings_during_a_reconcile_makes_one_more(queue: WorkQueue) -> None:
+    """It is an event like any other."""
+    queue.add(A)
+    await queue.get()
+    queue.add_after(A, 0)
+    await asyncio.sleep(0.01)
+    assert len(queue) == 0
+    queue.done(A)
+    assert len(queue) == 1
+
+
+@pytest.mark.usefixtures("no_jitter")
+async def test_backs_off_exponentially_up_to_a_bound(queue: WorkQueue) -> None:
+    """Each failure doubles the delay, until it is long enough to wait for a person."""
+    delays = [queue.retry(A) for _ in range(40)]
+    assert delays[:5] == [0.25, 0.5, 1.0, 2.0, 4.0]
+    assert delays[-1] == max(delays) == 300.0
+    assert queue.retry(B) == 0.25
+    queue.close()
+
+
+@pytest.mark.usefixtures("no_jitter")
+async def test_a_success_ends_the_backoff(queue: WorkQueue) -> None:
+    """The next failure is a first one again."""
+    queue.retry(A)
+    queue.retry(A)
+    queue.succeeded(A)
+    assert queue.retry(A) == 0.25
+    queue.close()
+
+
+@pytest.mark.usefixtures("no_jitter")
+async def test_a_floor_raises_the_whole_backoff(queue: WorkQueue) -> None:
+    """What somebody else must mend is not asked for every second; nor sooner than the other side has said."""
+    assert [queue.retry(A, floor=30.0) for _ in range(5)] == [30.0, 60.0, 120.0, 240.0, 300.0]
+    queue.close()
+
+
+async def test_jitter_keeps_apps_that_failed_together_apart(queue: WorkQueue) -> None:
+    """A quarter to either side, so that an API server that recovers is not hit by all at once."""
+    delays = {queue.retry(("default", f"app-{number}")) for number in range(50)}
+    assert len(delays) > 40
+    assert all(0.1875 <= delay <= 0.3125 for delay in delays)
+    queue.close()
+
+
+@pytest.mark.usefixtures("no_jitter")
+async def test_an_app_that_is_gone_is_forgotten(queue: WorkQueue) -> None:
+    """Neither its timer nor its failures outlive it; to forget it twice does no harm."""
+    queue.retry(A)
+    queue.retry(A)
+    queue.forget(A)
+    queue.forget(A)
+    assert _timers(queue) == {}
+    assert queue.retry(A) == 0.25
+    queue.close()
+
+
+async def test_closing_cancels_all_timers(queue: WorkQueue) -> None:
+    """Nothing rings after the end."""
+    queue.add_after(A, 0.01)
+    queue.add_after(B, 0.01)
+    queue.close()
+    await asyncio.sleep(0.03)
+    assert len(queue) == 0

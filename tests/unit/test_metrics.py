@@ -1,0 +1,43 @@
+"""What the operator counts about itself: `containerapp.metrics`."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from containerapp.metrics import Metrics, resource_of
+
+
+@pytest.mark.parametrize(
+    ("url", "resource"),
+    [
+        ("/apis/apps/v1/namespaces/shop/deployments/web", "deployments"),
+        ("/apis/apps/v1/namespaces/shop/deployments", "deployments"),
+        ("/apis/apps/v1/deployments", "deployments"),
+        ("/apis/containerapp.dev/v1alpha1/namespaces/a/containerapps/b/status", "containerapps/status"),
+        ("/apis/coordination.k8s.io/v1/namespaces/operators/leases/x", "leases"),
+        ("/api/v1/namespaces/shop/services/web", "services"),
+        ("/api/v1/namespaces/shop/pods/", "pods"),
+        ("/api/v1/services", "services"),
+        ("/api/v1/namespaces/shop", "namespaces"),
+        ("/api/v1/namespaces", "namespaces"),
+        ("/apis", ""),
+        ("/version", ""),
+    ],
+)
+def test_a_path_is_counted_by_its_resource_alone(url: str, resource: str) -> None:
+    """A name in a label would make a new time series for every object."""
+    assert resource_of(url) == resource
+
+
+def test_requests_and_lookups_are_counted_by_what_became_of_them() -> None:
+    """Each registry has figures of its own, so that several may live in one process."""
+    metrics = Metrics(CollectorRegistry())
+    metrics.observe_request("PATCH", "/api/v1/namespaces/shop/services/web", "200")
+    metrics.observe_request("PATCH", "/api/v1/namespaces/shop/services/other", "200")
+    metrics.observe_lookup("ecr", "resolved")
+    sample = metrics.registry.get_sample_value
+    requests = {"verb": "PATCH", "resource": "services", "code": "200"}
+    assert sample("containerapp_api_requests_total", requests) == 2
+    assert sample("containerapp_registry_lookups_total", {"registry": "ecr", "outcome": "resolved"}) == 1
+    assert Metrics(CollectorRegistry()).registry.get_sample_value("containerapp_leader") == 0
