@@ -222,8 +222,6 @@ def _without_defaults(schema: Schema) -> Schema:
     filled in differs from the manifest for ever (docs/decisions/0008-no-defaults-in-lists.md).
     """
     bare = {key: part for key, part in schema.items() if key != "default"}
-    if "items" in schema:
-        bare["items"] = _without_defaults(schema["items"])
     if "properties" in schema:
         bare["properties"] = {name: _without_defaults(part) for name, part in schema["properties"].items()}
     return bare
