@@ -22,7 +22,9 @@ LABEL org.opencontainers.image.title="containerapp-operator" \
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/site-packages/pip* /usr/local/lib/python3*/ensurepip \
       /usr/lib/python3*/ensurepip /usr/share/python-wheels
 COPY --from=build /opt/containerapp /opt/containerapp
-ENV PATH=/opt/containerapp/bin:$PATH \
+# USER: kopf asks for the user's name at start, and no passwd file knows 65532 (or whatever a platform runs us as).
+ENV USER=containerapp \
+    PATH=/opt/containerapp/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/nonexistent
