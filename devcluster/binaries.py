@@ -56,11 +56,10 @@ PROGRAMS = {
     },
     "etcd": _Program(module="tools", package="go.etcd.io/etcd/server/v3", built_as="server"),
     "helm": _Program(module="tools", package="helm.sh/helm/v4/cmd/helm", built_as="helm"),
-    "pause": _Program(module="pause", package=".", built_as="pause"),
+    "dns": _Program(module="tools", package="./dns", built_as="dns"),
+    "pause": _Program(module="tools", package="./pause", built_as="pause"),
     "kwok": _Program(module="tools", package="sigs.k8s.io/kwok/cmd/kwok", built_as="kwok"),
 }
-
-_ENVIRONMENT = {"pause": {"CGO_ENABLED": "0"}}  # it runs in an image that holds nothing else
 
 
 def cache_root() -> Path:
@@ -88,7 +87,7 @@ def _existing(name: str) -> Path | None:
 def _cache_directory(module: str) -> Path:
     source = _MODULES / module
     digest = hashlib.sha256()
-    for path in sorted(source.iterdir()):
+    for path in sorted(path for path in source.rglob("*") if path.is_file()):
         digest.update(path.read_bytes())
     return cache_root() / f"{module}-{digest.hexdigest()[:16]}"
 
@@ -131,7 +130,6 @@ def _go_build(module: str, names: list[str], target: Path) -> None:
         process = subprocess.Popen(
             command,
             cwd=_MODULES / module,
-            env=os.environ | _ENVIRONMENT.get(module, {}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

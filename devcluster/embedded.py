@@ -104,7 +104,7 @@ def needed_programs(options: Options) -> list[str]:
         case Kwok():
             needed.append("kwok")
         case Real():
-            needed.extend(("kubelet", "kube-proxy", "pause"))
+            needed.extend(("kubelet", "kube-proxy", "dns", "pause"))
         case None:
             pass
     return needed
@@ -157,6 +157,7 @@ def _start_node(cluster: Cluster, node: Node) -> None:
     _wait(node.socket.exists, "containerd did not start")
     cluster.run_component(node.kubelet())
     cluster.run_component(node.kube_proxy())
+    cluster.launch_component(node.dns())
     _wait(lambda: _found(cluster, f"node/{node.name}"), "the kubelet did not register its node")
     cluster.kubectl("wait", f"node/{node.name}", "--for=condition=Ready", f"--timeout={_SETTLE_SECONDS}s")
 

@@ -106,6 +106,19 @@ class Node:
             name="kube-proxy", argv=[str(self.plane.programs["kube-proxy"]), f"--config={config}"]
         )
 
+    def dns(self) -> Component:
+        """Return the cluster's name server, which is on the node itself rather than in a Pod."""
+        kubeconfig = self.plane.kubeconfig("dns", user="dns", groups=("system:masters",))
+        ready = f"{self.plane.address}:8181"
+        config = self.directory / "Corefile"
+        config.write_text(
+            _COREFILE.format(
+                address=self.plane.address, ready=ready, domain=CLUSTER_DOMAIN, kubeconfig=kubeconfig
+            )
+        )
+        argv = [str(self.plane.programs["dns"]), "-conf", str(config)]
+        return Component(name="dns", argv=argv, ready_url=f"http://{ready}/ready")
+
     def _pod_network(self) -> dict[str, Any]:
         """Routed point-to-point links: a Service's answers pass the node, where they are translated back."""
         ranges = {"type": "host-local", "subnet": POD_NETWORK, "dataDir": str(self.directory / "addresses")}
@@ -134,6 +147,7 @@ class Node:
             "authorization": {"mode": "Webhook"},
             "cgroupDriver": "cgroupfs",
             "cgroupRoot": f"/{rundir.control_group(self.plane.run_dir)}",
+            "clusterDNS": [self.plane.address],
             "clusterDomain": CLUSTER_DOMAIN,
             "containerRuntimeEndpoint": f"unix://{self.socket}",
             "evictionHard": {"memory.available": "50Mi"},
@@ -153,6 +167,19 @@ class Node:
 def _pause_image() -> str:
     return f"{ECR_HOST}/{_PAUSE_REPOSITORY}:{_PAUSE_TAG}"
 
+
+_COREFILE = """
+. {{
+    bind {address}
+    ready {ready}
+    errors
+    cache 5
+    kubernetes {domain} in-addr.arpa {{
+        kubeconfig {kubeconfig}
+        pods verified
+    }}
+}}
+"""
 
 # restrict_oom_score_adj: machines without CAP_SYS_RESOURCE refuse scores below the runtime's own.
 _CONTAINERD = """

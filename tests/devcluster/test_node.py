@@ -72,7 +72,7 @@ def test_logs_and_exec_reach_the_container(node_cluster: devcluster.Cluster, web
 
 def test_pods_reach_services_the_api_server_and_aws(node_cluster: devcluster.Cluster, web: str) -> None:
     """An operator that runs as a Pod needs all three."""
-    service = node_cluster.kubectl("get", "service", web, "--output=jsonpath={.spec.clusterIP}")
+    service = f"{web}.default.svc.cluster.local"
     assert _in_pod(node_cluster, web, "wget", "-qO-", f"http://{service}").encode() == _PAGE
     assert "Moto" in _in_pod(node_cluster, web, "wget", "-qO-", f"{node_cluster.aws_endpoint}/moto-api/")
     connect = 'echo | /bin/busybox nc "$KUBERNETES_SERVICE_HOST" "$KUBERNETES_SERVICE_PORT" && echo reached'

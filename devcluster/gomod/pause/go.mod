@@ -1,3 +1,0 @@
-module containerapp.dev/devcluster/pause
-
-go 1.26.0
