@@ -51,6 +51,16 @@ check: .venv ## linters, types, architecture, generated files
 	$(RUN) lint-imports
 	$(UV) lock --check --quiet
 
+.PHONY: generate
+generate: .venv ## write the definition, the chart's copy of it and the field reference anew from the models
+	$(RUN) containerapp crd > crds/containerapp.dev_containerapps.yaml
+	cp crds/containerapp.dev_containerapps.yaml charts/containerapp-operator/files/crds/
+	$(RUN) containerapp crd --reference > docs/reference/containerapp.md
+
+.PHONY: bench
+bench: .venv ## measure the operator against the floor (ARGS="--apps 5000")
+	$(RUN) python -m benchmarks $(ARGS)
+
 .PHONY: format
 format: .venv ## format the code, mend what the linter can
 	$(RUN) ruff format .

@@ -118,7 +118,7 @@ class Operator:
         await leadership.run(self._lead)
 
     async def _lead(self) -> None:
-        async with aiohttp.ClientSession(trust_env=True) as session:
+        async with aiohttp.ClientSession(trust_env=True, cookie_jar=aiohttp.DummyCookieJar()) as session:
             self._leading = Leading(
                 settings=self.settings,
                 client=self.client,

@@ -100,13 +100,15 @@ class ImageState:
     """What is known of the app's image: what runs or may run, what went wrong, where the tag points now.
 
     `error` says why the image that was asked for has no digest; `pending` that the answer is on its way;
-    `latest_digest` is set when the tag has moved since the digest was pinned.
+    `latest_digest` is set when the tag has moved since the digest was pinned; `news_error` says why nobody can
+    tell at present whether it has.
     """
 
     pin: PinnedImage | None = None
     error: ContainerAppError | None = None
     pending: bool = False
     latest_digest: str | None = None
+    news_error: ContainerAppError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from containerapp.api.v1alpha1 import API_VERSION, KIND, PLURAL, ContainerApp
 from containerapp.diagnosis import pod_problem
 from containerapp.digests import DigestResolver, Failed, Pending, Resolved
 from containerapp.errors import Blocked, ContainerAppError, InvalidSpec, Transient
-from containerapp.events import event_manifest, transitions
+from containerapp.events import Event, event_manifest, transitions
 from containerapp.inventory import deleting, owned_by, owned_by_predecessor
 from containerapp.kube.cache import Cache, without_managed_fields
 from containerapp.kube.client import Client, Conflict, NamespaceTerminating, NotFound, path
@@ -80,6 +80,7 @@ class Reconciler:
     now: Callable[[], datetime]
     _pending_since: dict[AppKey, float] = field(default_factory=dict)
     _patched_at: dict[AppKey, float] = field(default_factory=dict)
+    _announced: dict[AppKey, tuple[Event, int]] = field(default_factory=dict)
 
     async def reconcile(self, key: AppKey) -> Next:
         """Run all phases once for the app at `key`."""
@@ -141,12 +142,18 @@ class Reconciler:
         """Add where the tag points now; while nobody can tell, what the status says stands."""
         self._pending_since.pop(key, None)
         answer = self.digests.lookup(reference, key, known=record.digest)
-        if isinstance(answer, Resolved):
-            latest: str | None = answer.digest
-        else:
-            known = app.status.image
-            latest = known.latest_digest if known and known.reference == record.reference else None
-        return ImageState(pin=record, latest_digest=None if latest == record.digest else latest)
+        known, latest, trouble = app.status.image, None, None
+        match answer:
+            case Resolved(digest=digest, stale_error=stale_error):
+                latest, trouble = digest, stale_error
+            case Failed(error=failure):
+                trouble = failure
+            case Pending():
+                pass
+        if latest is None and known is not None and known.reference == record.reference:
+            latest = known.latest_digest
+        moved_to = None if latest == record.digest else latest
+        return ImageState(pin=record, latest_digest=moved_to, news_error=trouble)
 
     def _plan(self, key: AppKey, app: ContainerApp, image: ImageState) -> Plan:
         return make_plan(
@@ -273,6 +280,9 @@ class Reconciler:
 
     async def _tell(self, key: AppKey, manifest: Manifest, old: Manifest, new: Manifest) -> None:
         for event in transitions(old, new):
+            if self._announced.get(key) == (event, new["observedGeneration"]):
+                continue  # a Pod that was lost and replaced is no new rollout
+            self._announced[key] = (event, new["observedGeneration"])
             _logger.info("%s: %s", event.reason, event.message, extra={"app": key[1], "namespace": key[0]})
             try:
                 await self.client.create(
@@ -318,6 +328,7 @@ class Reconciler:
         self.digests.forget(key)
         self._pending_since.pop(key, None)
         self._patched_at.pop(key, None)
+        self._announced.pop(key, None)
 
 
 def _url(key: AppKey, ref: ObjectRef) -> str:

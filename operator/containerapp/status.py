@@ -239,6 +239,8 @@ def _image_resolved(view: View) -> Condition:
         )
         return Condition(type="ImageResolved", status="True", reason="TagMoved", message=message)
     message = f"{image.pin.reference} is {image.pin.digest}."
+    if image.news_error is not None:
+        message += f" Whether the tag has moved since cannot be told: {image.news_error.message}"
     return Condition(type="ImageResolved", status="True", reason="Resolved", message=message)
 
 

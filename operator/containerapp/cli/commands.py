@@ -64,11 +64,12 @@ def run(config_file: Path | None, **options: object) -> None:
 
 
 @main.command()
-def crd() -> None:
+@click.option("--reference", is_flag=True, help="Print the reference of all fields (Markdown) instead.")
+def crd(*, reference: bool) -> None:
     """Print the CustomResourceDefinition, for `kubectl apply --server-side -f -`."""
     from containerapp import crd as generator  # noqa: PLC0415 - see above
 
-    click.echo(generator.to_yaml(generator.custom_resource_definition()), nl=False)
+    click.echo(generator.reference_page() if reference else generator.render_yaml(), nl=False)
 
 
 @main.command()

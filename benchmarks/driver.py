@@ -1,0 +1,215 @@
+"""The user of the bench: creates, changes and deletes apps through the API server, and watches until all is done.
+
+Measures from the answer to the user's request to the event that shows the app Ready again, as a user would see it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from benchmarks.api import APPLY, MERGE, Api, Json
+from benchmarks.workload import APPS, DEPLOYMENTS, SERVICES, app, image, name_of
+
+_CONCURRENCY = 32
+
+
+@dataclass(kw_only=True)
+class Convergence:
+    """How long a phase took, in seconds: all of it, and each app by itself."""
+
+    total: float
+    latencies: list[float]
+
+
+@dataclass(kw_only=True)
+class Driver:
+    """Acts on the apps of one run; `timeout` (seconds) bounds every phase."""
+
+    api: Api
+    count: int
+    timeout: float
+    _apps: dict[str, Json] = field(default_factory=dict)
+    _deployments: dict[str, Json] = field(default_factory=dict)
+    _services: dict[str, Json] = field(default_factory=dict)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _changed: set[str] = field(default_factory=set)
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Mirror apps, Deployments and Services while inside."""
+        async with asyncio.TaskGroup() as tasks:
+            mirrors = [
+                tasks.create_task(self._mirror(path, store))
+                for path, store in (
+                    (APPS, self._apps),
+                    (DEPLOYMENTS, self._deployments),
+                    (SERVICES, self._services),
+                )
+            ]
+            try:
+                yield
+            finally:
+                for mirror in mirrors:
+                    mirror.cancel()
+
+    async def create(self, version: str) -> Convergence:
+        """Create all apps; done when all are Ready."""
+        return await self._converge(
+            self.names,
+            lambda name: self._create(name, version),
+            lambda name: self._ready(name, image(version)),
+        )
+
+    async def update_image(self, version: str) -> Convergence:
+        """Give every app a new image; done when all run it."""
+        patch = {"spec": {"image": image(version)}}
+        return await self._converge(
+            self.names,
+            lambda name: self._patch(f"{APPS}/{name}", patch),
+            lambda name: self._ready(name, image(version)),
+        )
+
+    async def touch(self) -> None:
+        """Change what must not matter: an annotation, and the same manifest once more."""
+        await self._for_each(
+            self.names,
+            lambda name: self._patch(f"{APPS}/{name}", {"metadata": {"annotations": {"note": "x"}}}),
+        )
+        await self._for_each(self.names, lambda name: self._patch(f"{APPS}/{name}", {"spec": {"port": 8080}}))
+
+    async def delete(self) -> Convergence:
+        """Delete all apps; done when their children are gone too."""
+        return await self._converge(
+            self.names,
+            lambda name: self.api.request("DELETE", f"{APPS}/{name}"),
+            lambda name: name not in self._deployments and name not in self._services,
+        )
+
+    async def drift(self, kind: str, names: list[str]) -> Convergence:
+        """Spoil the children of `names` all at once; done when they are as they were."""
+        before = {
+            name: self._deployments[name]["spec"]["template"]["spec"]["containers"][0]["image"]
+            for name in names
+        }
+        uids = {name: self._services[name]["metadata"]["uid"] for name in names}
+        spoil: Callable[[str], Awaitable[object]] = {
+            "scale": lambda name: self._patch(f"{DEPLOYMENTS}/{name}", {"spec": {"replicas": 3}}),
+            "image": lambda name: self._spoil_image(name),
+            "service": lambda name: self.api.request("DELETE", f"{SERVICES}/{name}"),
+        }[kind]
+        mended: Callable[[str], bool] = {
+            "scale": lambda name: self._deployments[name]["spec"]["replicas"] == 1,
+            "image": lambda name: self._image(name) == before[name],
+            "service": lambda name: (
+                name in self._services and self._services[name]["metadata"]["uid"] != uids[name]
+            ),
+        }[kind]
+        return await self._converge(names, spoil, mended)
+
+    async def settle(self, quiet: float) -> None:
+        """Wait until nothing has been heard of any object for `quiet` seconds."""
+        while True:
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), quiet)
+            except TimeoutError:
+                return
+
+    @property
+    def names(self) -> list[str]:
+        """All apps of the run."""
+        return [name_of(number) for number in range(self.count)]
+
+    async def _converge(
+        self, names: Iterable[str], act: Callable[[str], Awaitable[object]], done: Callable[[str], bool]
+    ) -> Convergence:
+        names = list(names)
+        asked: dict[str, float] = {}
+
+        async def ask(name: str) -> None:
+            await act(name)
+            asked[name] = time.monotonic()
+            self._tell(name)
+
+        begin = time.monotonic()
+        acting = asyncio.create_task(self._for_each(names, ask))
+        finished: dict[str, float] = {}
+        waiting = set(names)
+        async with asyncio.timeout(self.timeout):
+            while waiting:
+                await self._news.wait()
+                self._news.clear()
+                changed, self._changed = self._changed, set()
+                for name in changed & waiting & asked.keys():
+                    if done(name):
+                        finished[name] = time.monotonic()
+                        waiting.discard(name)
+            await acting
+        latencies = sorted(finished[name] - asked[name] for name in names)
+        return Convergence(total=max(finished.values()) - begin, latencies=latencies)
+
+    async def _for_each(self, names: Iterable[str], act: Callable[[str], Awaitable[object]]) -> None:
+        slots = asyncio.Semaphore(_CONCURRENCY)
+
+        async def one(name: str) -> None:
+            async with slots:
+                await act(name)
+
+        async with asyncio.TaskGroup() as tasks:
+            for name in names:
+                tasks.create_task(one(name))
+
+    async def _create(self, name: str, version: str) -> None:
+        number = int(name.rpartition("-")[2])
+        await self.api.request("POST", APPS, app(number, version), fieldManager="bench")
+
+    async def _patch(self, path: str, patch: Json) -> None:
+        await self.api.request("PATCH", path, patch, content_type=MERGE, fieldManager="bench")
+
+    async def _spoil_image(self, name: str) -> None:
+        container = {"name": "app", "image": "example.com/other:1"}
+        body = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name},
+            "spec": {"template": {"spec": {"containers": [container]}}},
+        }
+        await self.api.request(
+            "PATCH", f"{DEPLOYMENTS}/{name}", body, content_type=APPLY, fieldManager="bench", force="true"
+        )
+
+    def _image(self, name: str) -> str:
+        containers = self._deployments[name]["spec"]["template"]["spec"]["containers"]
+        return str(containers[0]["image"])
+
+    def _ready(self, name: str, wanted: str) -> bool:
+        known = self._apps.get(name)
+        if known is None or known["spec"]["image"] != wanted:
+            return False
+        status = known.get("status", {})
+        return status.get("observedGeneration") == known["metadata"]["generation"] and any(
+            condition["type"] == "Ready" and condition["status"] == "True"
+            for condition in status.get("conditions", [])
+        )
+
+    async def _mirror(self, path: str, store: dict[str, Json]) -> None:
+        listed = await self.api.request("GET", path)
+        for item in listed["items"]:
+            store[item["metadata"]["name"]] = item
+        async for event in self.api.watch(path, listed["metadata"]["resourceVersion"]):
+            if event["type"] == "BOOKMARK":
+                continue
+            name = event["object"]["metadata"]["name"]
+            if event["type"] == "DELETED":
+                store.pop(name, None)
+            else:
+                store[name] = event["object"]
+            self._tell(name)
+
+    def _tell(self, name: str) -> None:
+        self._changed.add(name)
+        self._news.set()

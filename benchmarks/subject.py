@@ -1,0 +1,162 @@
+"""The process under test: the operator under the chart's ServiceAccount, or the floor in its place.
+
+Tells what the process costs: CPU seconds and memory from /proc, requests from the API server's audit log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from devcluster import Cluster
+
+ROOT = Path(__file__).parents[1]
+_NAMESPACE, _RELEASE = "containerapp-system", "containerapp-operator"
+_START_SECONDS = 120.0
+_STOP_SECONDS = 60.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+Requests = Counter[tuple[str, str]]
+"""How often each (verb, resource) was asked for, watches left out."""
+
+
+@dataclass(kw_only=True)
+class Subject:
+    """A running process, and whose requests are its own in the audit log."""
+
+    process: subprocess.Popen[bytes]
+    agent: str | None
+    user: str
+    audit_log: Path
+
+    def cpu(self) -> float:
+        """CPU seconds so far, user and system."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def peak_rss(self) -> float:
+        """Peak resident memory so far, in MB."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+        raise RuntimeError("the process is gone")
+
+    def position(self) -> int:
+        """Return where the audit log ends now."""
+        return self.audit_log.stat().st_size
+
+    def requests(self, since: int) -> Requests:
+        """Count this user's requests in the audit log from `since` on."""
+        counted: Requests = Counter()
+        with self.audit_log.open("rb") as log:
+            log.seek(since)
+            for line in log:
+                event = json.loads(line)
+                if event["user"]["username"] == self.user and event["stage"] == "ResponseComplete":
+                    target = event.get("objectRef", {})
+                    resource = "/".join(filter(None, (target.get("resource"), target.get("subresource"))))
+                    counted[event["verb"], resource or event["requestURI"].split("?")[0]] += 1
+        return Counter({key: number for key, number in counted.items() if key[0] != "watch"})
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End the process and wait for it."""
+        self.process.send_signal(number)
+        self.process.wait(_STOP_SECONDS)
+
+
+def install(cluster: Cluster) -> Path:
+    """Install the chart without Pods; return the kubeconfig of its ServiceAccount."""
+    chart = ROOT / "charts" / "containerapp-operator"
+    cluster.helm(
+        "upgrade", "--install", _RELEASE, str(chart), f"--namespace={_NAMESPACE}", "--create-namespace",
+        "--set=replicaCount=0", "--set=image.repository=unused",
+    )  # fmt: skip
+    return cluster.kubeconfig_for_service_account(_NAMESPACE, _RELEASE)
+
+
+@contextmanager
+def operator(cluster: Cluster, kubeconfig: Path, log: Path) -> Iterator[Subject]:
+    """Run the operator until left."""
+    port = _free_port()
+    environment = {
+        **os.environ,
+        "KUBECONFIG": str(kubeconfig),
+        "CONTAINERAPP_HTTP_HOST": "127.0.0.1",
+        "CONTAINERAPP_HTTP_PORT": str(port),
+        "CONTAINERAPP_LEADER_ELECTION": "false",
+    }
+    command = [sys.executable, "-m", "containerapp", "run", "--log-level=warning"]
+    with _running(command, environment, log) as process:
+        _await_http(f"http://127.0.0.1:{port}/readyz", process)
+        user = f"system:serviceaccount:{_NAMESPACE}:{_RELEASE}"
+        yield Subject(process=process, agent=None, user=user, audit_log=_audit_log(cluster))
+
+
+@contextmanager
+def floor(cluster: Cluster, count: int, version: str, log: Path) -> Iterator[Subject]:
+    """Run the floor until left."""
+    kubeconfig = cluster.kubeconfig_for_user("floor", groups=["system:masters"])
+    command = [sys.executable, "-m", "benchmarks.floor", str(kubeconfig), str(count), version]
+    with _running(command, dict(os.environ), log) as process:
+        deadline = time.monotonic() + _START_SECONDS
+        while b"ready" not in log.read_bytes():
+            _check(process, deadline, "the floor")
+        yield Subject(process=process, agent=None, user="floor", audit_log=_audit_log(cluster))
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], environment: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=ROOT)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(_STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+def _await_http(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - loopback
+                return
+        except OSError:
+            _check(process, deadline, url)
+
+
+def _check(process: subprocess.Popen[bytes], deadline: float, what: str) -> None:
+    if process.poll() is not None or time.monotonic() > deadline:
+        raise RuntimeError(f"{what} did not become ready; see its log")
+    time.sleep(0.05)
+
+
+def _audit_log(cluster: Cluster) -> Path:
+    if cluster.audit_log is None:
+        raise RuntimeError("the bench needs a cluster with an audit log")
+    return cluster.audit_log
+
+
+def _free_port() -> int:
+    import socket  # noqa: PLC0415 - needed here alone
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
