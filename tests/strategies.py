@@ -203,6 +203,7 @@ def outcomes() -> st.SearchStrategy[Outcome]:
         error=errors,
         pending=st.booleans(),
         latest_digest=st.one_of(st.none(), st.just(NEW_DIGEST)),
+        news_error=errors,
     )
     return st.builds(
         Outcome,

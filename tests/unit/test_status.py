@@ -257,6 +257,16 @@ def test_a_moved_tag_is_told_with_the_command_that_takes_it() -> None:
     }
 
 
+def test_a_registry_that_cannot_be_asked_for_news_is_told_and_no_more() -> None:
+    """What runs is resolved and stays ready; only whether the tag has moved is not known."""
+    trouble = Transient("RegistryUnavailable", "ghcr.io does not answer.")
+    status = _status(outcome=_outcome(image=ImageState(pin=pinned(), news_error=trouble)))
+    assert _ready(status)[:2] == ("True", "Running")
+    resolved = conditions(status)["ImageResolved"]
+    assert (resolved["status"], resolved["reason"]) == ("True", "Resolved")
+    assert resolved["message"].endswith("since cannot be told: ghcr.io does not answer.")
+
+
 def test_the_image_that_runs_stays_in_the_status_while_a_new_one_is_not_known() -> None:
     """A registry that is down hides nothing of what it had told before."""
     known = {"requested": "shop:1.4.1", "reference": "docker.io/library/shop:1.4.1", "digest": DIGEST}
