@@ -22,7 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         match options.command:
             case "up":
-                _up(Options(nodes=options.nodes, audit=options.audit_log or options.audit))
+                audit = options.audit_log or options.audit
+                _up(Options(nodes=options.nodes, audit=audit, ecr=options.ecr, docker=options.docker))
             case "build":
                 for name, path in binaries.obtain(options.programs or binaries.PROGRAMS).items():
                     print(f"{name}\t{path}")
@@ -39,7 +40,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m devcluster",
         description="Throw-away Kubernetes clusters on this machine. Everything a run starts and sets up is removed "
         "at its end, also after a crash.",
-        epilog="DEVCLUSTER_PROVIDER=existing uses the cluster of KUBECONFIG instead of starting one. "
+        epilog="DEVCLUSTER_PROVIDER=existing uses the cluster of KUBECONFIG instead of starting one; "
+        "DEVCLUSTER_PROVIDER=kind makes one with kind. "
         "KUBEBUILDER_ASSETS names a directory of ready programs (etcd, kube-apiserver, kubectl, ...); what is not "
         f"there is built from Go modules once and kept in {binaries.cache_root()}.",
     )
@@ -52,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="kwok:N|real|none",
         help="N simulated nodes over three zones (default kwok:3), one real node (root), or no node",
     )
+    up.add_argument(
+        "--ecr", action="store_true", help="also run a stand-in for Amazon ECR (a registry and moto)"
+    )
+    up.add_argument(
+        "--docker", action="store_true", help="also run a docker daemon that can push to it (root)"
+    )
     up.add_argument("--audit", action="store_true", help="keep an audit log in the run directory")
     up.add_argument(
         "--audit-log", type=Path, metavar="FILE", help="keep the audit log in FILE, also after the end"
@@ -60,8 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument(
         "programs", nargs="*", metavar="PROGRAM", help=f"default: all of {', '.join(binaries.PROGRAMS)}"
     )
-    clean = commands.add_parser("clean", help="remove what crashed runs left behind")
-    clean.add_argument("--all", action="store_true", help="remove the built programs as well")
+    clean = commands.add_parser("clean", help="remove what crashed runs left behind, and outdated programs")
+    clean.add_argument("--all", action="store_true", help="remove the current programs as well")
     return parser
 
 
@@ -80,7 +88,7 @@ def _up(options: Options) -> None:
         print(f"# {cluster.server}, files in {cluster.run_dir}; Ctrl-C ends it")
         if cluster.audit_log:
             print(f"# audit log: {cluster.audit_log}")
-        print(f"export KUBECONFIG={cluster.kubeconfig}", flush=True)
+        print("\n".join(f"export {name}={value}" for name, value in cluster.env.items()), flush=True)
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         signal.sigwait(signals)
         print("# stopping", flush=True)
@@ -89,9 +97,9 @@ def _up(options: Options) -> None:
 def _clean(*, everything: bool) -> None:
     for path in rundir.sweep():
         print(f"removed {path}")
-    if everything:
-        shutil.rmtree(binaries.cache_root(), ignore_errors=True)
-        print(f"removed {binaries.cache_root()}")
+    for path in [binaries.cache_root()] if everything else binaries.outdated():
+        shutil.rmtree(path, ignore_errors=True)
+        print(f"removed {path}")
 
 
 if __name__ == "__main__":

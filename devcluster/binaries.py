@@ -78,6 +78,17 @@ def obtain(names: Iterable[str]) -> dict[str, Path]:
     return {name: path for name, path in found.items() if path is not None}
 
 
+def outdated() -> list[Path]:
+    """Return the cache's directories that hold programs of other versions than these modules name."""
+    current = {_cache_directory(program.module) for program in PROGRAMS.values()}
+    return [
+        path
+        for module in _MODULES.iterdir()
+        for path in cache_root().glob(f"{module.name}-*")
+        if path not in current
+    ]
+
+
 def _existing(name: str) -> Path | None:
     ready = Path(os.environ.get("KUBEBUILDER_ASSETS", "/nonexistent")) / name
     cached = _cache_directory(PROGRAMS[name].module) / "bin" / name

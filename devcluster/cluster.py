@@ -84,7 +84,7 @@ class Cluster:
 
     def binary(self, name: str) -> Path:
         """Return the path of one of the cluster's programs (kubectl, helm, …), building it if need be."""
-        if self.supervision is None and (installed := shutil.which(name)):
+        if not self._embedded and (installed := shutil.which(name)):
             return Path(installed)
         return binaries.obtain([name])[name]
 
@@ -126,9 +126,7 @@ class Cluster:
     def kubeconfig_for_user(self, name: str, *, groups: Sequence[str] = ()) -> Path:
         """Write a kubeconfig for a user who has no rights but those that RBAC gives to the name and the groups."""
         if self.supervision is None:
-            raise DevclusterError(
-                "only a cluster that was started here can vouch for users; use a service account"
-            )
+            raise DevclusterError("only an embedded cluster can vouch for users; use a service account")
         keys = self.run_dir / "pki"
         authority = Authority(
             pair=Pair(certificate=(keys / "ca.crt").read_bytes(), key=(keys / "ca.key").read_bytes())
@@ -202,6 +200,10 @@ class Cluster:
         for name in ("kubeconfig", "ca_file", "run_dir", "audit_log"):
             fields[name] = Path(fields[name]) if fields[name] else None
         return cls(**fields, supervision=supervision)
+
+    @property
+    def _embedded(self) -> bool:
+        return (self.run_dir / "pki").exists()
 
     def _supervised(self, component: str) -> Supervision:
         if self.supervision is None:

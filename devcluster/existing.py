@@ -12,43 +12,57 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devcluster import binaries
 from devcluster.cluster import Cluster
 from devcluster.options import DevclusterError
+
+if TYPE_CHECKING:
+    from devcluster.supervision import Supervision
 
 _REACH_SECONDS = 30
 
 
 def start() -> Cluster:
     """Return the cluster of the current kubeconfig context, after seeing that it answers."""
-    if not os.environ.get("KUBECONFIG"):
+    kubeconfig = os.environ.get("KUBECONFIG")
+    if not kubeconfig:
         raise DevclusterError("DEVCLUSTER_PROVIDER=existing needs KUBECONFIG to name the cluster to use")
     run_dir = Path(tempfile.mkdtemp(prefix="devcluster-existing-"))
     try:
-        cluster = _flattened(run_dir)
-        cluster.kubectl("version", timeout=_REACH_SECONDS)
+        return from_kubeconfig(Path(kubeconfig), run_dir, None)
     except BaseException:
         shutil.rmtree(run_dir)
         raise
-    return cluster
 
 
-def _flattened(run_dir: Path) -> Cluster:
+def from_kubeconfig(kubeconfig: Path, run_dir: Path, supervision: Supervision | None) -> Cluster:
+    """Return the cluster that a kubeconfig's current context leads to, after seeing that it answers."""
     kubectl = shutil.which("kubectl") or str(binaries.obtain(["kubectl"])["kubectl"])
     view = subprocess.run(
-        [kubectl, "config", "view", "--raw", "--minify", "--flatten", "--output=json"],
+        [
+            kubectl,
+            f"--kubeconfig={kubeconfig}",
+            *("config", "view", "--raw", "--minify", "--flatten", "-o", "json"),
+        ],
         capture_output=True,
         text=True,
         check=False,
         timeout=_REACH_SECONDS,
     )
     if view.returncode:
-        raise DevclusterError(f"KUBECONFIG={os.environ['KUBECONFIG']} cannot be used: {view.stderr.strip()}")
+        raise DevclusterError(f"{kubeconfig} cannot be used: {view.stderr.strip()}")
     config = run_dir / "admin.kubeconfig"
     config.touch(mode=0o600)
     config.write_text(view.stdout)
     target = json.loads(view.stdout)["clusters"][0]["cluster"]
     ca_file = run_dir / "ca.crt"
     ca_file.write_bytes(base64.b64decode(target.get("certificate-authority-data", "")))
-    return Cluster(kubeconfig=config, server=target["server"], ca_file=ca_file, run_dir=run_dir)
+    cluster = Cluster(
+        kubeconfig=config, server=target["server"], ca_file=ca_file, run_dir=run_dir, supervision=supervision
+    )
+    cluster.kubectl("version", timeout=_REACH_SECONDS)
+    if supervision:
+        cluster.describe()
+    return cluster

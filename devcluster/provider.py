@@ -1,6 +1,7 @@
 """Chooses where a cluster comes from.
 
-The embedded provider is the default; `DEVCLUSTER_PROVIDER=existing` takes the cluster that KUBECONFIG names.
+The embedded provider is the default; `DEVCLUSTER_PROVIDER=existing` takes the cluster that KUBECONFIG names, and
+`DEVCLUSTER_PROVIDER=kind` makes one with kind.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from devcluster import embedded, existing
+from devcluster import embedded, existing, kind
 from devcluster.cluster import Cluster
 from devcluster.options import DevclusterError, Options
 
@@ -22,8 +23,10 @@ def start(options: Options | None = None) -> Cluster:
             return embedded.start(chosen)
         case "existing":
             return existing.start()
+        case "kind":
+            return kind.start()
         case other:
-            raise DevclusterError(f"DEVCLUSTER_PROVIDER={other}: choose embedded or existing")
+            raise DevclusterError(f"DEVCLUSTER_PROVIDER={other}: choose embedded, existing or kind")
 
 
 def join(run_dir: Path) -> Cluster:

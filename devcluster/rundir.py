@@ -12,10 +12,12 @@ import contextlib
 import ctypes
 import fcntl
 import ipaddress
+import json
 import os
 import secrets
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
@@ -24,6 +26,10 @@ from pathlib import Path
 RUN_VARIABLE = "DEVCLUSTER_RUN"
 """Every process of a run has this variable in its environment; its value is the run directory."""
 
+END_COMMAND = "end-command.json"
+"""A file in the run directory: a command, as a list, that is run before the run's files are removed."""
+
+_END_COMMAND_SECONDS = 60
 _SOCKET_PATH_LIMIT = (
     60  # a Unix socket's path has at most 107 characters, and containerd adds a long tail to ours
 )
@@ -75,6 +81,7 @@ def sweep() -> list[Path]:
 
 def destroy(path: Path) -> None:
     """Kill what still runs in this run's name and remove its control groups and files; the caller holds its lock."""
+    _run_end_command(path)
     _kill_all(path)
     _unmount(path)
     _remove_control_groups(path)
@@ -141,6 +148,14 @@ def marked_processes(path: Path) -> list[int]:
                 if mark in (entry / "environ").read_bytes().split(b"\0"):
                     found.append(int(entry.name))
     return found
+
+
+def _run_end_command(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError, subprocess.SubprocessError):
+        argv = json.loads((path / END_COMMAND).read_text())
+        subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=_END_COMMAND_SECONDS
+        )
 
 
 def _kill_all(path: Path) -> None:

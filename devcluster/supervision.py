@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 20.0
 _ANSWER_SECONDS = 60.0
-_END_SECONDS = 30.0
+_END_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +107,10 @@ class Supervision:
         """Return the process id of every component, 0 for those that do not run."""
         pids: dict[str, int] = self._ask(do="pids")["pids"]
         return pids
+
+    def at_end(self, argv: list[str]) -> None:
+        """Have a command run when the run ends, however it ends."""
+        (self.run_dir / rundir.END_COMMAND).write_text(json.dumps(argv))
 
     @property
     def process_id(self) -> int:

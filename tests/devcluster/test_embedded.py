@@ -177,20 +177,6 @@ def test_a_component_that_fails_says_why() -> None:
             own.start("kube-apiserver")
 
 
-def test_an_existing_cluster_is_used_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A given cluster keeps running, and nothing of it can be stopped."""
-    with devcluster.start(_API_ONLY) as own:
-        monkeypatch.setenv("KUBECONFIG", str(own.kubeconfig))
-        monkeypatch.setenv("DEVCLUSTER_PROVIDER", "existing")
-        with devcluster.start() as given:
-            assert given.server == own.server
-            given.kubectl("create", "namespace", "made-through-the-given-one")
-            with pytest.raises(devcluster.DevclusterError, match="not started here"):
-                given.stop("etcd")
-        assert not given.run_dir.exists()
-        assert "made-through-the-given-one" in own.kubectl("get", "namespaces")
-
-
 def _deploy(cluster: devcluster.Cluster, namespace: str, name: str, annotations: dict[str, str]) -> None:
     labels = {"app": name}
     security = {
