@@ -125,7 +125,7 @@ class Cluster:
 
     def kubeconfig_for_user(self, name: str, *, groups: Sequence[str] = ()) -> Path:
         """Write a kubeconfig for a user who has no rights but those that RBAC gives to the name and the groups."""
-        if self.supervision is None:
+        if not self._embedded:
             raise DevclusterError("only an embedded cluster can vouch for users; use a service account")
         keys = self.run_dir / "pki"
         authority = Authority(

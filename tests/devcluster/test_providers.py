@@ -115,3 +115,16 @@ def test_kind_that_is_not_installed_is_said_so(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("DEVCLUSTER_PROVIDER", "kind")
     with pytest.raises(devcluster.DevclusterError, match="needs kind and docker on PATH"):
         devcluster.start()
+
+
+def test_a_given_cluster_vouches_for_no_users(
+    target: devcluster.Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its authority is not ours, so service accounts are the way."""
+    monkeypatch.setenv("KUBECONFIG", str(target.kubeconfig))
+    monkeypatch.setenv("DEVCLUSTER_PROVIDER", "existing")
+    with (
+        devcluster.start() as given,
+        pytest.raises(devcluster.DevclusterError, match="use a service account"),
+    ):
+        given.kubeconfig_for_user("alice")
