@@ -1,0 +1,84 @@
+"""Every reason that an app's status can show is explained."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from containerapp import diagnosis, events
+from tests.docs.pages import ROOT
+
+_PACKAGE = ROOT / "operator" / "containerapp"
+_DOCS = "".join((ROOT / "docs" / name).read_text() for name in ("troubleshooting.md", "images.md"))
+_ERRORS = {"InvalidSpec", "Blocked", "Transient", "NotFound", "Conflict"}
+_NEVER_SHOWN = {"WatchBroken"}
+"""Met by the watches of the children alone, which no reconcile waits for."""
+
+
+def _texts(node: ast.expr) -> Iterator[str]:
+    """Texts that the expression may be."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from (*_texts(node.body), *_texts(node.orelse))
+
+
+def _reasons(path: Path) -> Iterator[str]:
+    """Reasons that a module gives: to an error, in a table of errors, to a condition."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id in _ERRORS and node.args:
+                yield from _texts(node.args[0])
+            for keyword in node.keywords:
+                if node.func.id == "Condition" and keyword.arg == "reason":
+                    yield from _texts(keyword.value)
+        elif isinstance(node, ast.Tuple) and len(node.elts) > 1:
+            first = node.elts[0]
+            if isinstance(first, ast.Name) and first.id in _ERRORS:
+                yield from _texts(node.elts[1])
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "reason":
+            yield from _texts(node.value)
+
+
+REASONS = sorted({reason for path in _PACKAGE.rglob("*.py") for reason in _reasons(path)} - _NEVER_SHOWN)
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_is_explained(reason: str) -> None:
+    """A reader who searches for what STATUS shows finds it."""
+    assert f"`{reason}`" in _DOCS
+
+
+def test_reasons_are_found_in_the_code() -> None:
+    """Of each of the ways in which the code gives one."""
+    assert {"NameTaken", "KmsError", "PodsAvailable", "ProgressDeadlineExceeded", "Running"} <= set(REASONS)
+
+
+@pytest.mark.parametrize("complaint", sorted(diagnosis._REMEDIES))
+def test_every_complaint_of_a_pod_is_explained(complaint: str) -> None:
+    """With more room than the status has."""
+    assert f"`{complaint}`" in _DOCS
+
+
+def test_every_condition_is_explained() -> None:
+    """Those that `compute_status` can yield."""
+    tree = ast.parse((_PACKAGE / "status.py").read_text())
+    types = {
+        text
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Condition"
+        for keyword in node.keywords
+        if keyword.arg == "type"
+        for text in _texts(keyword.value)
+    }
+    assert {"Ready", "ImageResolved", "Available", "RolledOut"} <= types
+    assert {kind for kind in types | {"Reconciling", "Stalled"} if f"| `{kind}` |" not in _DOCS} == set()
+
+
+def test_every_event_is_explained() -> None:
+    """Those of the app's good days; the warnings carry the reasons above."""
+    made = (events.rolled_out("", "", 1), events.suspended(), events.tag_moved(""))
+    assert {event.reason for event in made if f"`{event.reason}`" not in _DOCS} == set()
