@@ -92,8 +92,10 @@ def _has_variables_injected(deployment: Manifest) -> None:
 def _has_list_items_of_others(deployment: Manifest) -> None:
     pod = deployment["spec"]["template"]["spec"]
     pod["imagePullSecrets"].append({"name": "mirror"})
-    pod["topologySpreadConstraints"].append({"topologyKey": "rack", "whenUnsatisfiable": "ScheduleAnyway"})
-    _container(deployment)["ports"].append({"name": "proxy", "containerPort": 15001, "protocol": "TCP"})
+    pod["topologySpreadConstraints"].append(
+        {"topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
+    )
+    _container(deployment)["ports"].append({"name": "http3", "containerPort": 8080, "protocol": "UDP"})
     deployment["metadata"]["ownerReferences"].append({"uid": OTHER_UID, "kind": "Team", "name": "checkout"})
 
 

@@ -97,7 +97,10 @@ def test_every_status_can_be_read_back() -> None:
 @pytest.mark.parametrize(
     ("rollout", "message"),
     [
-        ({"observed": 0}, "Waiting for the Deployment controller to see the change."),
+        (
+            {"total": 3, "updated": 3, "available": 3, "observed": 0},
+            "Waiting for the Deployment controller to see the change.",
+        ),
         (
             {"total": 0, "updated": 0, "available": 0},
             "Waiting for Pods of the new version: 0 of 3 are available.",

@@ -113,6 +113,15 @@ async def test_the_earliest_wish_wins(queue: WorkQueue, delays: tuple[float, flo
     queue.close()
 
 
+async def test_a_wish_that_was_outdone_does_not_ring_as_well(queue: WorkQueue) -> None:
+    """One reconcile answers both."""
+    queue.add_after(A, 0.03)
+    queue.add_after(A, 0.01)
+    queue.done(await asyncio.wait_for(queue.get(), 5))
+    await asyncio.sleep(0.05)
+    assert len(queue) == 0
+
+
 async def test_a_timer_that_rings_during_a_reconcile_makes_one_more(queue: WorkQueue) -> None:
     """It is an event like any other."""
     queue.add(A)
