@@ -104,12 +104,11 @@ class Operator:
         if not self.settings.leader_election:
             await self._lead()
             return
-        identity = os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}"
         leadership = Leadership(
             api=self.client.api,
             name=self.settings.lease_name,
             namespace=self.settings.lease_namespace or _own_namespace(),
-            identity=identity,
+            identity=_identity(),
             duration=self.settings.lease_duration,
             renew_deadline=self.settings.lease_renew_deadline,
             retry_period=self.settings.lease_retry_period,
@@ -292,6 +291,8 @@ class Leading:
                 registry=self._kopf_registry(),
                 settings=self._kopf_settings(),
                 standalone=True,
+                # kopf's own guess fails for users without a name; it does not export the type.
+                identity=_identity(),  # type: ignore[arg-type]
                 clusterwide=not self.settings.namespaces,
                 namespaces=self.settings.namespaces,
                 ready_flag=started,
@@ -388,6 +389,10 @@ def _registry() -> CollectorRegistry:
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     return registry
+
+
+def _identity() -> str:
+    return os.environ.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}"
 
 
 def _own_namespace() -> str:
