@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import platform
+import shutil
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -21,7 +22,7 @@ from benchmarks.api import connect
 from benchmarks.driver import Convergence, Driver
 from benchmarks.report import Phase, Result
 from benchmarks.subject import Subject
-from benchmarks.workload import NAMESPACE
+from benchmarks.workload import NAMESPACE, names_of
 
 _QUIET = 3.0
 
@@ -49,7 +50,7 @@ class Bench:
         phase = Phase(
             subject=who,
             phase=name,
-            apps=len(latencies) or self.driver.count,
+            apps=len(latencies) or len(self.driver.names),
             total=outcome.total if outcome else total,
             p50=report.percentile(latencies, 0.5),
             p95=report.percentile(latencies, 0.95),
@@ -62,16 +63,18 @@ class Bench:
         print(_line(phase), flush=True)
         return phase
 
-    async def floor(self) -> Phase:
+    async def floor(self, prefix: str, count: int) -> Phase:
         """Measure the floor, and leave nothing of it."""
-        with subject.floor(self.cluster, self.driver.count, "v1", self.logs / "floor.log") as process:
+        self.driver.names = names_of(prefix, count)
+        with subject.floor(self.cluster, prefix, count, "v1", self.logs / f"floor-{prefix}.log") as process:
             phase = await self.measure("floor", "create", process, lambda: self.driver.create("v1"))
             await self.driver.delete()
             await self.driver.settle(_QUIET)
         return phase
 
-    async def operator(self) -> list[Phase]:
+    async def operator(self, prefix: str, count: int) -> list[Phase]:
         """Measure the operator in all phases."""
+        self.driver.names = names_of(prefix, count)
         log, names = self.logs / "operator.log", self.driver.names
         some = names[:: max(1, len(names) // 50)][:50]
         phases = []
@@ -104,7 +107,7 @@ class Bench:
                     break
             requests = process.requests(log_position)
             return Phase(
-                subject="operator", phase="restart", apps=self.driver.count, total=time.monotonic() - begin,
+                subject="operator", phase="restart", apps=len(self.driver.names), total=time.monotonic() - begin,
                 p50=0.0, p95=0.0, p99=0.0, cpu=process.cpu(), peak_rss=process.peak_rss(),
                 requests={" ".join(key): number for key, number in sorted(requests.items())},
             )  # fmt: skip
@@ -124,12 +127,17 @@ async def run(count: int, logs: Path) -> Result:
         kubeconfig = subject.install(cluster)
         cluster.kubectl("create", "namespace", NAMESPACE)
         async with connect(cluster.kubeconfig) as api:
-            driver = Driver(api=api, count=count, timeout=120 + count)
+            driver = Driver(api=api, names=[], timeout=120 + count)
             async with driver.watching():
                 bench = Bench(cluster=cluster, driver=driver, logs=logs, kubeconfig=kubeconfig)
-                floors = [await bench.floor()]
-                phases = await bench.operator()
-                floors.append(await bench.floor())
+                try:
+                    floors = [await bench.floor("before", count)]
+                    phases = await bench.operator("app", count)
+                    floors.append(await bench.floor("after", count))
+                except BaseException:
+                    for component in cluster.components:
+                        shutil.copy(cluster.log(component), logs)
+                    raise
     return Result(machine=_machine(), apps=count, floors=floors, phases=phases)
 
 

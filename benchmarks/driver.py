@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from benchmarks.api import APPLY, MERGE, Api, Json
-from benchmarks.workload import APPS, DEPLOYMENTS, SERVICES, app, image, name_of
+from benchmarks.workload import APPS, DEPLOYMENTS, SERVICES, app, image
 
 _CONCURRENCY = 32
 
@@ -27,10 +27,10 @@ class Convergence:
 
 @dataclass(kw_only=True)
 class Driver:
-    """Acts on the apps of one run; `timeout` (seconds) bounds every phase."""
+    """Acts on the apps `names`; `timeout` (seconds) bounds every phase."""
 
     api: Api
-    count: int
+    names: list[str]
     timeout: float
     _apps: dict[str, Json] = field(default_factory=dict)
     _deployments: dict[str, Json] = field(default_factory=dict)
@@ -98,8 +98,8 @@ class Driver:
         uids = {name: self._services[name]["metadata"]["uid"] for name in names}
         spoil: Callable[[str], Awaitable[object]] = {
             "scale": lambda name: self._patch(f"{DEPLOYMENTS}/{name}", {"spec": {"replicas": 3}}),
-            "image": lambda name: self._spoil_image(name),
-            "service": lambda name: self.api.request("DELETE", f"{SERVICES}/{name}"),
+            "image": self._spoil_image,
+            "service": self._delete_service,
         }[kind]
         mended: Callable[[str], bool] = {
             "scale": lambda name: self._deployments[name]["spec"]["replicas"] == 1,
@@ -118,11 +118,6 @@ class Driver:
                 await asyncio.wait_for(self._news.wait(), quiet)
             except TimeoutError:
                 return
-
-    @property
-    def names(self) -> list[str]:
-        """All apps of the run."""
-        return [name_of(number) for number in range(self.count)]
 
     async def _converge(
         self, names: Iterable[str], act: Callable[[str], Awaitable[object]], done: Callable[[str], bool]
@@ -164,11 +159,13 @@ class Driver:
                 tasks.create_task(one(name))
 
     async def _create(self, name: str, version: str) -> None:
-        number = int(name.rpartition("-")[2])
-        await self.api.request("POST", APPS, app(number, version), fieldManager="bench")
+        await self.api.request("POST", APPS, app(name, version), fieldManager="bench")
 
     async def _patch(self, path: str, patch: Json) -> None:
         await self.api.request("PATCH", path, patch, content_type=MERGE, fieldManager="bench")
+
+    async def _delete_service(self, name: str) -> None:
+        await self.api.request("DELETE", f"{SERVICES}/{name}")
 
     async def _spoil_image(self, name: str) -> None:
         container = {"name": "app", "image": "example.com/other:1"}

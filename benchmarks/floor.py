@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.api import APPLY, Api, Json, connect
-from benchmarks.workload import APPS, COLLECTIONS, DEPLOYMENTS, NAMESPACE, app, name_of
+from benchmarks.workload import APPS, COLLECTIONS, DEPLOYMENTS, NAMESPACE, app, names_of
 from containerapp.api import images
 from containerapp.api.v1alpha1 import ContainerApp
 from containerapp.model import Inputs
@@ -23,18 +23,18 @@ _WORKERS = 16
 _UID = "00000000-0000-0000-0000-000000000000"
 
 
-def manifests(number: int, version: str) -> list[Json]:
+def manifests(name: str, version: str) -> list[Json]:
     """Return the children of an app, as the operator would write them."""
-    manifest = app(number, version)
+    manifest = app(name, version)
     parsed = ContainerApp.parse({**manifest, "metadata": {**manifest["metadata"], "uid": _UID}})
     reference = images.parse(parsed.spec.image, default_registry="docker.io")
     pinned = pin(reference, reference.digest or "", None)
     return [stamped(child) for child in render(parsed, Inputs(image=pinned))]
 
 
-async def run(kubeconfig: Path, count: int, version: str) -> None:
+async def run(kubeconfig: Path, prefix: str, count: int, version: str) -> None:
     """Serve until ended."""
-    prepared = {name_of(number): manifests(number, version) for number in range(count)}
+    prepared = {name: manifests(name, version) for name in names_of(prefix, count)}
     queue: asyncio.Queue[tuple[str, str | None]] = asyncio.Queue()
     async with connect(kubeconfig) as api, asyncio.TaskGroup() as tasks:
         tasks.create_task(_watch_apps(api, queue))
@@ -101,4 +101,4 @@ def _status(name: str) -> Json:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))
+    asyncio.run(run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]))

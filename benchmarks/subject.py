@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import Cluster
+from devcluster import Cluster, CommandError
 
 ROOT = Path(__file__).parents[1]
 _NAMESPACE, _RELEASE = "containerapp-system", "containerapp-operator"
@@ -81,7 +81,22 @@ def install(cluster: Cluster) -> Path:
         "upgrade", "--install", _RELEASE, str(chart), f"--namespace={_NAMESPACE}", "--create-namespace",
         "--set=replicaCount=0", "--set=image.repository=unused",
     )  # fmt: skip
+    _await_storage(cluster)
     return cluster.kubeconfig_for_service_account(_NAMESPACE, _RELEASE)
+
+
+def _await_storage(cluster: Cluster) -> None:
+    """Wait until apps can be listed: a definition just made answers 429 and drops connections for a while."""
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            cluster.kubectl("get", "containerapps", "--all-namespaces")
+        except CommandError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 @contextmanager
@@ -103,10 +118,10 @@ def operator(cluster: Cluster, kubeconfig: Path, log: Path) -> Iterator[Subject]
 
 
 @contextmanager
-def floor(cluster: Cluster, count: int, version: str, log: Path) -> Iterator[Subject]:
+def floor(cluster: Cluster, prefix: str, count: int, version: str, log: Path) -> Iterator[Subject]:
     """Run the floor until left."""
     kubeconfig = cluster.kubeconfig_for_user("floor", groups=["system:masters"])
-    command = [sys.executable, "-m", "benchmarks.floor", str(kubeconfig), str(count), version]
+    command = [sys.executable, "-m", "benchmarks.floor", str(kubeconfig), prefix, str(count), version]
     with _running(command, dict(os.environ), log) as process:
         deadline = time.monotonic() + _START_SECONDS
         while b"ready" not in log.read_bytes():

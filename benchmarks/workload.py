@@ -14,9 +14,9 @@ ACCOUNTS = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"
 COLLECTIONS = {"Deployment": DEPLOYMENTS, "Service": SERVICES, "ServiceAccount": ACCOUNTS}
 
 
-def name_of(number: int) -> str:
-    """Return the name of the app with this number."""
-    return f"app-{number:05d}"
+def names_of(prefix: str, count: int) -> list[str]:
+    """Return the names of a run's apps; every run has a prefix of its own, lest it meet what the last one left."""
+    return [f"{prefix}-{number:05d}" for number in range(count)]
 
 
 def image(version: str) -> str:
@@ -25,12 +25,12 @@ def image(version: str) -> str:
     return f"123456789012.dkr.ecr.us-east-1.amazonaws.com/shop@sha256:{digest}"
 
 
-def app(number: int, version: str) -> Json:
+def app(name: str, version: str) -> Json:
     """Return a ContainerApp as a team writes it: image, port, two variables, probes and sizes."""
     return {
         "apiVersion": "containerapp.dev/v1alpha1",
         "kind": "ContainerApp",
-        "metadata": {"name": name_of(number), "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {
             "image": image(version),
             "port": 8080,
