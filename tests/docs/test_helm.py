@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import re
 import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from devcluster import binaries
 from tests.docs.pages import ROOT, blocks
@@ -60,3 +62,26 @@ def test_there_are_commands_to_try() -> None:
     pages = {block.page.name for block in blocks() if "helm install" in block.text}
     assert {"README.md", "install.md"} <= pages
     assert len(COMMANDS) >= len(pages)
+
+
+def test_the_operator_s_rights_are_told_as_they_are(helm: Path) -> None:
+    """An auditor reads the page, not the template."""
+    required = "--set=image.repository=registry.example/operator"
+    text = subprocess.run(
+        [str(helm), "template", "capp", str(_CHART), required],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    role = next(
+        item
+        for item in yaml.safe_load_all(text)
+        if item and item["kind"] == "ClusterRole" and "aggregate" not in json.dumps(item["metadata"])
+    )
+    page = (ROOT / "docs" / "operations.md").read_text()
+    for rule in role["rules"]:
+        resources = ", ".join(f"`{name}`" for name in rule["resources"])
+        rows = [row for row in page.splitlines() if row.startswith("| ") and rule["resources"][0] in row]
+        told = [row for row in rows if f"| {', '.join(rule['verbs'])} |" in row]
+        assert any(all(f"`{name}`" in row for name in rule["resources"]) for row in told), resources
