@@ -1,0 +1,172 @@
+"""The demo's steps in their order, for a real node and for simulated ones.
+
+Called by the command line. What a step does is told by the module it calls; what is read here is the order, and which
+step of ECS each stands for.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from devcluster import Cluster, Kwok, Options, Real, binaries, embedded, system
+from examples.demo import access, browser, evidence, operator_image, proof, release, sample
+from examples.demo.console import Console
+
+STEPS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the user asked for."""
+
+    once: bool
+    """Check the page and end, instead of holding it open."""
+    simulated: bool
+    """Do without a real node, also where there could be one."""
+    pictures: Path
+    """Where screenshots go."""
+
+
+def tell(console: Console, wishes: Wishes) -> None:
+    """Run the demo, with a real node where the machine allows it."""
+    obstacle = "--simulated was asked for" if wishes.simulated else _obstacle()
+    if obstacle is None:
+        _on_a_real_node(console, wishes)
+    else:
+        console.say(
+            f"The nodes are simulated, because {obstacle}. Pods become Ready there without running: "
+            "everything but the page is real."
+        )
+        _on_simulated_nodes(console, wishes)
+
+
+def _obstacle() -> str | None:
+    return system.real_node_obstacle() or system.docker_obstacle()
+
+
+def _on_a_real_node(console: Console, wishes: Wishes) -> None:
+    options = Options(nodes=Real(), docker=True)
+    with _cluster(console, options, "Start a cluster with one real node (kubelet, containerd)") as cluster:
+        with console.step(
+            "Build examples/sample-app with Docker, push it to ECR", "build and push the image"
+        ):
+            console.note(f"ECR has {sample.build_and_push(cluster, console)}")
+        with (
+            console.step("Install the operator with Helm, as Pods on that node", "AWS runs this part"),
+            evidence.of(cluster, proof.OPERATOR_NAMESPACE),
+        ):
+            release.install(cluster, console, operator_image.push(cluster, console))
+        calls = proof.aws_calls(cluster)
+        _launch(cluster, console, operator=None)
+        with (
+            console.step("Open the page through a port-forward", "open the sample application"),
+            evidence.of(cluster, sample.NAMESPACE),
+        ):
+            _open(cluster, console, wishes, calls)
+
+
+def _on_simulated_nodes(console: Console, wishes: Wishes) -> None:
+    options = Options(nodes=Kwok(), ecr=True)
+    with _cluster(console, options, "Start a cluster with simulated nodes (kwok)") as cluster:
+        with console.step("Make the sample's image and push it to ECR", "build and push the image"):
+            console.note(f"ECR has {sample.push_without_docker(cluster, console)}")
+        with (
+            console.step("Install the chart with Helm, run the operator beside it", "AWS runs this part"),
+            evidence.of(cluster, proof.OPERATOR_NAMESPACE),
+        ):
+            release.install_without_pods(cluster, console)
+        _launch(cluster, console, operator=release.PROCESS)
+        with console.step("Show the app; its page needs a real node", "view the service"):
+            console.note(_listing(cluster))
+            if not wishes.once:
+                console.say(_further(cluster))
+                signal.pause()
+
+
+def _launch(cluster: Cluster, console: Console, *, operator: str | None) -> None:
+    with console.step("Describe the app in a few lines", "the task definition and the service"):
+        console.note(sample.MANIFEST.read_text())
+    with console.step("Have the manifest checked and its defaults filled in", "review"):
+        sample.review(cluster, console)
+    with console.step("Apply it", "launch"), evidence.of(cluster, sample.NAMESPACE):
+        sample.launch(cluster, console)
+    with (
+        console.step("Wait until it is Ready", "view the service"),
+        evidence.of(cluster, sample.NAMESPACE, operator),
+        evidence.of(cluster, proof.OPERATOR_NAMESPACE),
+    ):
+        sample.await_ready(cluster, console)
+
+
+def _open(cluster: Cluster, console: Console, wishes: Wishes, calls: int) -> None:
+    with access.forward(cluster, sample.NAME, sample.NAMESPACE) as forward:
+        page = access.fetch(forward.url)
+        for proven in (
+            proof.page_is_served_by_a_pod(cluster, page),
+            proof.pods_run_from_ecr(cluster, sample.NAMESPACE, sample.NAME, sample.NAME),
+            proof.helm_installed_the_operator(cluster),
+            proof.aws_calls_went_to_moto(cluster, calls),
+        ):
+            console.note(f"checked: {proven}")
+        console.note(f"$ kubectl get capp\n{_listing(cluster)}")
+        if wishes.once:
+            _photograph(cluster, console, forward.url, wishes.pictures)
+            return
+        console.say(f"\n  {forward.url}  is the sample application. Ctrl-C ends the demo.\n")
+        console.say(_further(cluster))
+        forward.wait()
+    _hold_open(cluster, console, forward.port)
+
+
+def _hold_open(cluster: Cluster, console: Console, port: int) -> None:
+    """Forward the same port again whenever the Pod behind it goes, until Ctrl-C."""
+    while True:
+        sample.await_ready(cluster, console)
+        with access.forward(cluster, sample.NAME, sample.NAMESPACE, port=port) as forward:
+            console.say(f"  {forward.url}  is served by another Pod now.")
+            forward.wait()
+
+
+def _photograph(cluster: Cluster, console: Console, url: str, pictures: Path) -> None:
+    browser.photograph(url, pictures / "sample-app.png", console)
+    listings = {
+        "kubectl get capp": _listing(cluster),
+        "kubectl get all": cluster.kubectl("get", "all", f"--namespace={sample.NAMESPACE}"),
+    }
+    browser.photograph_terminal(listings, pictures / "kubectl-get-capp.png", console)
+
+
+def _listing(cluster: Cluster) -> str:
+    return cluster.kubectl("get", "capp", f"--namespace={sample.NAMESPACE}")
+
+
+def _further(cluster: Cluster) -> str:
+    return (
+        "  Look around from another terminal:\n"
+        f"    export KUBECONFIG={cluster.kubeconfig} PATH={cluster.binary('kubectl').parent}:$PATH\n"
+        "    kubectl get capp,deployment,service,pod\n"
+        "    kubectl explain containerapp.spec\n"
+        f"    kubectl scale capp/{sample.NAME} --replicas 3\n"
+        f"    kubectl delete service {sample.NAME}     # it comes back\n"
+    )
+
+
+@contextmanager
+def _cluster(console: Console, options: Options, title: str) -> Iterator[Cluster]:
+    """Start a cluster as the first step; whatever happens, nothing of it is left at the end."""
+    with console.step(title, "create the cluster"):
+        binaries.obtain([*embedded.needed_programs(options), "helm"])
+        cluster = embedded.start(options)
+        console.note(cluster.kubectl("get", "nodes", "--output=wide"))
+    try:
+        yield cluster
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # impatience must not stop the cleaning up
+        begun = time.monotonic()
+        cluster.close()
+        console.say(f"Everything that was started is gone again ({time.monotonic() - begun:.0f} s).")
