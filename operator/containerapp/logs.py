@@ -16,6 +16,7 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 _current: ContextVar[tuple[str, str] | None] = ContextVar("app", default=None)
+_TIME = "%Y-%m-%dT%H:%M:%S%z"
 _NOISY = ("kopf", "botocore", "urllib3", "aiohttp.access")
 _SILENT = ("kubernetes",)
 """Tells every lost race for the Lease with a traceback; what matters of it is said by kube.leader."""
@@ -52,13 +53,14 @@ def configure(log_format: Literal["json", "text"], level: str) -> None:
             JsonFormatter(
                 "{asctime}{levelname}{name}{message}{namespace}{app}",
                 style="{",
+                datefmt=_TIME,
                 reserved_attrs=[*RESERVED_ATTRS, "about"],
                 rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
             )
         )
     else:
         handler.setFormatter(
-            logging.Formatter("{asctime} {levelname:<7} {name}{about}: {message}", style="{")
+            logging.Formatter("{asctime} {levelname:<7} {name}{about}: {message}", datefmt=_TIME, style="{")
         )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _NOISY:

@@ -143,9 +143,7 @@ class Operator:
 
     def unreadiness(self) -> str | None:
         """Return why this replica is of no use yet; a standby is of use."""
-        if self._leading and not self._leading.synced:
-            return "waiting for the first lists"
-        return None
+        return self._leading.unreadiness() if self._leading else None
 
 
 @dataclass(kw_only=True)
@@ -160,6 +158,7 @@ class Leading:
     cache: Cache = field(default_factory=Cache)
     queue: WorkQueue = field(init=False)
     synced: bool = False
+    _broken_watches: int = 0
     _busy_since: dict[AppKey, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -207,6 +206,14 @@ class Leading:
         now = time.monotonic()
         stuck = [key for key, since in self._busy_since.items() if now - since > limit]
         return f"the reconcile of {'/'.join(stuck[0])} hangs" if stuck else None
+
+    def unreadiness(self) -> str | None:
+        """Return what is waited for, or what keeps failing."""
+        if not self.synced:
+            return "waiting for the first lists"
+        if self._broken_watches >= len(_KOPF_RESTART):
+            return "the watch of the apps keeps failing; see the log"
+        return None
 
     async def _work(self, reconciler: Reconciler) -> None:
         while True:
@@ -270,7 +277,6 @@ class Leading:
 
     async def _watch_apps(self) -> None:
         """Let kopf watch the apps, and begin again when it gives up: it does so when the API server is away."""
-        failures = 0
         while not self.stop.is_set():
             started = time.monotonic()
             try:
@@ -279,8 +285,9 @@ class Leading:
             except Exception as error:  # noqa: BLE001 - whatever ends kopf, the apps must be watched
                 _logger.warning("The watch of the apps ended and begins again: %r", error)
                 _handle_signals(self.stop)
-            failures = 0 if time.monotonic() - started > _KOPF_RESTART[-1] else failures + 1
-            delay = _KOPF_RESTART[min(failures, len(_KOPF_RESTART) - 1)]
+            lasted = time.monotonic() - started > _KOPF_RESTART[-1]
+            self._broken_watches = 0 if lasted else self._broken_watches + 1
+            delay = _KOPF_RESTART[min(self._broken_watches, len(_KOPF_RESTART) - 1)]
             await asyncio.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
 
     async def _run_kopf(self) -> None:

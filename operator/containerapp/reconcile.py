@@ -96,7 +96,7 @@ class Reconciler:
             status = invalid_status(manifest, error, self._timestamp())
             return await self._finish(key, manifest, status, Next(error=error))
         image = self._gather(key, app)
-        if image.pending and image.pin is None and self._waited(key) < _PENDING_GRACE:
+        if image.pending and self._waited(key) < _PENDING_GRACE:
             return Next(after=_PENDING_GRACE)
         plan = self._plan(key, app, image)
         if _recreates(plan, app) and not await self._still_exists(key, app):
@@ -111,7 +111,7 @@ class Reconciler:
             pod_problem=await self._diagnose(key, app),
         )
         status = compute_status(app, outcome, self.cache.children(key), self._timestamp())
-        return await self._finish(key, manifest, status, self._next(key, image, obstacle))
+        return await self._finish(key, manifest, status, self._next(key, app, image, obstacle))
 
     def _gather(self, key: AppKey, app: ContainerApp) -> ImageState:
         """Decide which digest the app runs, asking the resolver's cache only for what is not on record."""
@@ -122,7 +122,7 @@ class Reconciler:
         if reference.digest is not None:
             self.digests.forget(key)
             return ImageState(pin=pin(reference, reference.digest, refresh_token(app)))
-        record = recorded_pin(app, reference, self._deployment(key))
+        record = recorded_pin(app, reference, self._deployment(key, app))
         if record is not None and answers_refresh(record, app):
             return self._with_news(key, app, reference, record)
         match self.digests.lookup(reference, key, request=refresh_token(app)):
@@ -240,7 +240,7 @@ class Reconciler:
 
     async def _diagnose(self, key: AppKey, app: ContainerApp) -> str | None:
         """Ask the Pods what they wait for, once a rollout takes longer than usual."""
-        deployment = self._deployment(key)
+        deployment = self._deployment(key, app)
         if deployment is None or Rollout.of(deployment).complete or self._rolling_for(app) < _DIAGNOSE_AFTER:
             return None
         labels = deployment["spec"]["selector"]["matchLabels"]
@@ -291,12 +291,14 @@ class Reconciler:
             except ContainerAppError as error:
                 _logger.warning("The event %s of %s/%s is lost: %s", event.reason, *key, error)
 
-    def _next(self, key: AppKey, image: ImageState, error: ContainerAppError | None) -> Next:
+    def _next(
+        self, key: AppKey, app: ContainerApp, image: ImageState, error: ContainerAppError | None
+    ) -> Next:
         if error is not None:
             return Next(error=error)
         if image.error is not None:
             return Next(error=image.error, awaits_news=True)
-        rollout = Rollout.of(self._deployment(key))
+        rollout = Rollout.of(self._deployment(key, app))
         return Next(after=_DIAGNOSE_INTERVAL if rollout.exists and not rollout.complete else None)
 
     def _inventory(self, key: AppKey, app: ContainerApp) -> tuple[ObjectRef, ...]:
@@ -307,8 +309,11 @@ class Reconciler:
         ]
         return tuple(sorted(owned, key=lambda ref: (_ORDER[ref.api_version, ref.kind], ref.name)))
 
-    def _deployment(self, key: AppKey) -> Manifest | None:
-        return self.cache.children(key).get(ObjectRef(api_version="apps/v1", kind="Deployment", name=key[1]))
+    def _deployment(self, key: AppKey, app: ContainerApp) -> Manifest | None:
+        """Return the app's own Deployment; a predecessor's of the same name is none of its."""
+        ref = ObjectRef(api_version="apps/v1", kind="Deployment", name=key[1])
+        deployment = self.cache.children(key).get(ref)
+        return deployment if deployment and owned_by(deployment, app.metadata.uid) else None
 
     def _rolling_for(self, app: ContainerApp) -> float:
         """Seconds since the status began to say Reconciling; 0 where it does not."""

@@ -282,7 +282,7 @@ class HTTPHeader(ApiModel):
 class HTTPGetAction(ApiModel):
     """An HTTP GET to the container; any status from 200 to 399 is a success."""
 
-    path: Annotated[str, Field(max_length=4096)] = "/"
+    path: Annotated[str, Field(min_length=1, max_length=4096)] = "/"
     """Path and query of the request, for example `/healthz`."""
     port: PortReference | None = None
     """Port to ask, by its name in `ports` or by number. Default: the app's first TCP port."""

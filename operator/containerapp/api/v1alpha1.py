@@ -225,8 +225,8 @@ class ContainerAppSpec(ApiModel):
     """Holds the other probes back until it has succeeded once, so that a slow start (up to
     failureThreshold times periodSeconds) is not mistaken for a hang."""
     termination_grace_period_seconds: GraceSeconds = 30
-    """Seconds that a replica has between SIGTERM and SIGKILL to finish its work, from 0 to 7200. It is
-    taken out of the Service first."""
+    """Seconds that a replica has to end, from 0 to 7200, before it is killed. With ports, the first 10 of
+    them (half, when there are fewer than 20) pass before SIGTERM, while load balancers stop sending."""
 
     security: Security = Security()
     """What the container may do on its node. The defaults pass Pod Security `restricted`; every relaxation

@@ -17,7 +17,9 @@ from containerapp.render._metadata import labels, selector, service_account_name
 
 CONTAINER = "app"
 _DEFAULT_REQUESTS = {"cpu": "100m", "memory": "256Mi"}
-_PRE_STOP_SECONDS = 5
+_PRE_STOP_SECONDS = 10
+"""Load balancers that send to Pods' addresses take some seconds to hear that one is going."""
+
 _MAX_SKEW = 1
 
 
