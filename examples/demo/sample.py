@@ -100,8 +100,9 @@ def await_ready(cluster: Cluster, console: Console) -> None:
         assert watch.stdout is not None  # noqa: S101 - it was asked for
         try:
             for line in watch.stdout:
-                status, _, told = " ".join(line.split()).partition(" ")
-                if told != shown and not told.startswith("<none>"):
+                status, reason, message = [*line.strip().split(maxsplit=2), "", "", ""][:3]
+                told = f"{reason}: {message}"
+                if told != shown and status in {"True", "False", "Unknown"}:
                     console.note(told)
                     shown = told
                 if status == "True":

@@ -18,6 +18,7 @@ from examples.demo import access, browser, evidence, operator_image, proof, rele
 from examples.demo.console import Console
 
 STEPS = 8
+_CHILDREN = ("get", "deployment,service,pod", f"--selector=app.kubernetes.io/name={sample.NAME}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +137,7 @@ def _photograph(cluster: Cluster, console: Console, url: str, pictures: Path) ->
     browser.photograph(url, pictures / "sample-app.png", console)
     listings = {
         "kubectl get capp": _listing(cluster),
-        "kubectl get all": cluster.kubectl("get", "all", f"--namespace={sample.NAMESPACE}"),
+        f"kubectl {' '.join(_CHILDREN)}": cluster.kubectl(*_CHILDREN, f"--namespace={sample.NAMESPACE}"),
     }
     browser.photograph_terminal(listings, pictures / "kubectl-get-capp.png", console)
 
@@ -162,7 +163,8 @@ def _cluster(console: Console, options: Options, title: str) -> Iterator[Cluster
     with console.step(title, "create the cluster"):
         binaries.obtain([*embedded.needed_programs(options), "helm"])
         cluster = embedded.start(options)
-        console.note(cluster.kubectl("get", "nodes", "--output=wide"))
+        console.note(cluster.kubectl("get", "nodes"))
+        console.note(f"its files, until the end: {cluster.run_dir}")
     try:
         yield cluster
     finally:
