@@ -1,0 +1,52 @@
+"""The chart without its Pods: definitions, ServiceAccount and roles on the cluster, the settings for a process of ours.
+
+Called by fixtures. What the chart renders is taken as it is; only what would run Pods or serve them is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from devcluster import Cluster
+from tests.chart.rendering import of_kind, plain_environment
+from tests.controller.api import Api, Manifest
+from tests.controller.operators import Identity, eventually
+
+NAMESPACE = "ops"
+_KINDS = (
+    "CustomResourceDefinition",
+    "ServiceAccount",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "RoleBinding",
+)
+
+
+def install(cluster: Cluster, api: Api, manifests: list[Manifest]) -> Identity:
+    """Apply what the operator needs, and return who it is."""
+    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    for kind in _KINDS:
+        for manifest in of_kind(manifests, kind):
+            api.apply(manifest, manager="helm")
+    _await_definitions(api, of_kind(manifests, "CustomResourceDefinition"))
+    (deployment,) = of_kind(manifests, "Deployment")
+    account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
+    return Identity(
+        service_account=account,
+        namespace=NAMESPACE,
+        kubeconfig=cluster.kubeconfig_for_service_account(NAMESPACE, account),
+        environment=plain_environment(deployment),
+    )
+
+
+def _await_definitions(api: Api, definitions: Iterable[Manifest]) -> None:
+    for definition in definitions:
+        name = definition["metadata"]["name"]
+        eventually(f"{name} is served", lambda name=name: _established(api, name))  # type: ignore[misc]
+
+
+def _established(api: Api, name: str) -> bool:
+    definition = api.get("CustomResourceDefinition", None, name)
+    conditions = definition.get("status", {}).get("conditions", [])
+    return any(item["type"] == "Established" and item["status"] == "True" for item in conditions)

@@ -1,0 +1,218 @@
+"""The life of an app on a real API server: applied, scaled, suspended, updated, deleted, and seen by kubectl."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.controller.api import Manifest
+from tests.controller.registry import HOST, digest_of
+from tests.controller.world import World, dumped
+from tests.expectations import assert_follows_kstatus, summary
+
+pytestmark = pytest.mark.cluster
+
+GOOD = Path(__file__).parents[1] / "manifests" / "good"
+OWNED = ("ServiceAccount", "Service", "Deployment")
+
+
+def test_the_smallest_manifest_becomes_a_running_worker(world: World) -> None:
+    """An image is enough: kubectl sees it through from apply to rollout, and finds nothing changed afterwards."""
+    world.registry.push("1.4.2", "shop 1.4.2")
+    manifest = f"--filename={GOOD / 'minimal.yaml'}"
+    world.kubectl("apply", manifest)
+    world.kubectl("wait", "--for=condition=Ready", "--timeout=60s", "capp/minimal")
+    world.kubectl("rollout", "status", "deployment/minimal", "--timeout=60s")
+    assert world.kubectl("diff", manifest) == ""
+    assert world.image("minimal") == f"{HOST}/shop@{digest_of('shop 1.4.2')}"
+    assert world.find("Service", "minimal") is None
+    row = world.kubectl("get", "capp", "--no-headers").split()
+    assert row[:5] == ["minimal", "True", "Running", "shop:1.4.2", "1"]
+
+
+def test_a_manifest_with_every_field_becomes_ready(world: World) -> None:
+    """All children are accepted, strictly validated, where Pod Security `restricted` is enforced."""
+    world.registry.push("1.4.2", "team shop 1.4.2", repository="team/shop")
+    account = {"name": "shop", "namespace": world.namespace}
+    world.api.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+    world.kubectl("apply", f"--filename={GOOD / 'full.yaml'}")
+    app = world.await_ready("full")
+    assert world.kubectl("diff", f"--filename={GOOD / 'full.yaml'}") == ""
+    assert_follows_kstatus(app["status"])
+    assert [resource["kind"] for resource in app["status"]["resources"]] == ["Service", "Deployment"]
+    assert app["status"]["readyReplicas"] == 2
+    assert app["status"]["url"] == f"http://full.{world.namespace}.svc"
+
+
+def test_the_status_tells_what_runs_and_where(world: World) -> None:
+    """Everything that a dashboard or a GitOps tool reads."""
+    app = world.run("web", port=8080, replicas=2)
+    status = app["status"]
+    assert summary(status) == {
+        "Ready": ("True", "Running"),
+        "ImageResolved": ("True", "Resolved"),
+        "Available": ("True", "PodsAvailable"),
+        "RolledOut": ("True", "RolloutComplete"),
+    }
+    assert status["observedGeneration"] == app["metadata"]["generation"]
+    assert status["image"] == {
+        "requested": "shop:1.0",
+        "reference": f"{HOST}/shop:1.0",
+        "digest": digest_of("shop 1.0"),
+    }
+    assert (status["replicas"], status["updatedReplicas"], status["readyReplicas"]) == (2, 2, 2)
+    assert status["url"] == f"http://web.{world.namespace}.svc:8080"
+    assert [resource["kind"] for resource in status["resources"]] == list(OWNED)
+
+
+def test_nothing_of_the_operator_is_written_to_the_app_itself(world: World) -> None:
+    """Neither annotations nor finalizers nor spec: the operator owns fields of the status alone."""
+    app = world.run("untouched", port=8080)
+    assert not app["metadata"].get("annotations")
+    assert not app["metadata"].get("finalizers")
+    managers = {entry["manager"]: entry.get("subresource", "") for entry in app["metadata"]["managedFields"]}
+    assert managers == {"test-user": "", "containerapp-operator": "status"}
+
+
+def test_describe_shows_that_it_was_rolled_out(world: World) -> None:
+    """And says it once."""
+    world.run("told", port=8080)
+    world.until("an event is there", lambda: world.events("told"))
+    text = world.kubectl("describe", "capp/told")
+    assert re.search(
+        r"Normal\s+RolledOut\s.*containerapp-operator\s+shop:1.0 \(sha256:.*\) runs in 1 Pod\.", text
+    )
+    assert [event["reason"] for event in world.events("told")] == ["RolledOut"]
+
+
+def test_scaling_by_kubectl_or_by_an_autoscaler_changes_the_pods(world: World) -> None:
+    """Both write to the scale subresource, and so find the Pods that they count by its selector."""
+    world.run("elastic", port=8080)
+    world.kubectl("scale", "capp/elastic", "--replicas=5")
+    app = world.await_ready("elastic")
+    assert app["status"]["readyReplicas"] == 5
+    world.api.patch("ContainerApp", world.namespace, "elastic", {"spec": {"replicas": 2}}, "scale")
+    assert world.await_ready("elastic")["status"]["replicas"] == 2
+    selector = world.get("ContainerApp", "elastic")["status"]["selector"]
+    world.until("two Pods are left", lambda: len(world.api.list("Pod", world.namespace, selector)) == 2)
+    revisions = world.api.list("ReplicaSet", world.namespace, selector)
+    assert len(revisions) == 1, "scaling restarted the Pods"
+
+
+def test_a_suspended_app_keeps_all_but_its_pods(world: World) -> None:
+    """Resumed, it runs the same image as before at the same address."""
+    world.run("paused", port=8080, replicas=2)
+    before = {kind: world.get(kind, "paused")["metadata"]["uid"] for kind in OWNED}
+    world.apply("paused", port=8080, replicas=2, suspend=True)
+    condition = world.await_condition("paused", "Ready", "True", "Suspended")
+    assert "Set spec.suspend to false to run 2 again" in condition["message"]
+    assert world.get("ContainerApp", "paused")["status"]["replicas"] == 0
+    world.apply("paused", port=8080, replicas=2, suspend=False)
+    world.await_condition("paused", "Ready", "True", "Running")
+    assert {kind: world.get(kind, "paused")["metadata"]["uid"] for kind in OWNED} == before
+
+
+def test_a_new_image_rolls_the_pods(world: World) -> None:
+    """Ready speaks of the new version alone."""
+    digest = world.registry.push("2.0", "shop 2.0")
+    world.run("release", port=8080, replicas=2)
+    world.apply("release", port=8080, replicas=2, image="shop:2.0")
+    app = world.await_ready("release")
+    assert app["status"]["image"]["digest"] == digest
+    selector = app["status"]["selector"]
+    running = {
+        pod["spec"]["containers"][0]["image"]
+        for pod in world.api.list("Pod", world.namespace, selector)
+        if "deletionTimestamp" not in pod["metadata"]
+    }
+    assert running == {f"{HOST}/shop@{digest}"}
+
+
+def test_an_app_whose_pods_do_not_start_is_not_ready_and_says_why(world: World) -> None:
+    """The message of the Pod reaches the app's status, and the old Pods go on."""
+    world.run("stuck", port=8080)
+    world.apply("stuck", port=8080, podAnnotations={"devcluster/behaviour": "crash-loop"})
+
+    def complains() -> bool:
+        ready = world.conditions("stuck").get("Ready", {})
+        return ready.get("status") == "False" and "CrashLoopBackOff" in ready["message"]
+
+    world.until("the status names the Pod's trouble", complains, names=["stuck"])
+    assert summary(world.get("ContainerApp", "stuck")["status"])["Available"] == ("True", "PodsAvailable")
+
+
+def test_a_port_that_is_removed_takes_its_service_along(world: World) -> None:
+    """And a port that is added brings one."""
+    world.run("portly", port=8080)
+    world.apply("portly")
+    world.until("the Service is gone", lambda: world.find("Service", "portly") is None, names=["portly"])
+    app = world.await_ready("portly")
+    world.until(
+        "the status has no address", lambda: "url" not in world.get("ContainerApp", "portly")["status"]
+    )
+    assert {resource["kind"] for resource in app["status"]["resources"]} == {"ServiceAccount", "Deployment"}
+    world.apply("portly", port=9090)
+    world.until("there is a Service again", lambda: world.find("Service", "portly"), names=["portly"])
+    world.await_ready("portly")
+
+
+def test_a_deleted_app_takes_its_children_along(world: World) -> None:
+    """By their owner references: the garbage collector needs no operator for it."""
+    world.run("brief", port=8080)
+    children = [world.get(kind, "brief") for kind in OWNED]
+    assert [owner["kind"] for child in children for owner in child["metadata"]["ownerReferences"]] == [
+        "ContainerApp"
+    ] * 3
+    world.delete("ContainerApp", "brief")
+    world.until("all children are gone", lambda: not any(world.find(kind, "brief") for kind in OWNED))
+    world.settle()
+    assert not any(world.find(kind, "brief") for kind in OWNED), "something came back"
+
+
+def test_an_app_that_is_deleted_and_made_again_at_once_gets_children_of_its_own(world: World) -> None:
+    """The old ones are on their way out, under the same names."""
+    world.run("phoenix", port=8080)
+    old = {kind: world.get(kind, "phoenix")["metadata"]["uid"] for kind in OWNED}
+    world.delete("ContainerApp", "phoenix")
+    app = world.apply("phoenix", port=8080)
+
+    def reborn() -> bool:
+        children = [world.find(kind, "phoenix") for kind in OWNED]
+        return all(_owner(child) == app["metadata"]["uid"] for child in children)
+
+    world.until("all children belong to the new app", reborn, names=["phoenix"])
+    world.await_ready("phoenix")
+    assert not set(old.values()) & {world.get(kind, "phoenix")["metadata"]["uid"] for kind in OWNED}
+
+
+def test_a_namespace_may_be_deleted_in_mid_flight(world: World) -> None:
+    """It goes, the operator makes no fuss, and other namespaces go on."""
+    for number in range(5):
+        world.apply(f"doomed-{number}", port=8080, replicas=2)
+    world.until(
+        "the first child is there",
+        lambda: world.api.list("ServiceAccount", world.namespace, "app.kubernetes.io/name"),
+    )
+    world.api.delete("Namespace", None, world.namespace)
+    world.until("the namespace is gone", lambda: world.api.find("Namespace", None, world.namespace) is None)
+    assert world.operator.metric("containerapp_reconciles_total", outcome="bug") == 0
+    assert not [line for line in world.operator.lines() if line.get("level") == "ERROR"]
+
+
+def test_the_app_can_be_applied_from_standard_input_by_another_tool_without_a_conflict(world: World) -> None:
+    """The operator owns no field of the spec that anybody could be in conflict with."""
+    world.run("shared", port=8080)
+    manifest = world.app("shared", port=8080)
+    world.kubectl("apply", "--server-side", "--field-manager=flux", "--filename=-", stdin=dumped(manifest))
+    assert (
+        world.kubectl("diff", "--server-side", "--field-manager=flux", "--filename=-", stdin=dumped(manifest))
+        == ""
+    )
+
+
+def _owner(child: Manifest | None) -> str | None:
+    references = (child or {}).get("metadata", {}).get("ownerReferences") or [{}]
+    owner: str | None = references[0].get("uid")
+    return owner
