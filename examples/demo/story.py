@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import Cluster, Kwok, Options, Real, binaries, embedded, system
+from devcluster import Cluster, DevclusterError, Kwok, Options, Real, binaries, embedded, system
 from examples.demo import access, browser, evidence, operator_image, proof, release, sample
 from examples.demo.console import Console
+from examples.demo.errors import DemoError
 
 STEPS = 8
 _CHILDREN = ("get", "deployment,service,pod", f"--selector=app.kubernetes.io/name={sample.NAME}")
@@ -126,11 +127,17 @@ def _open(cluster: Cluster, console: Console, wishes: Wishes, calls: int) -> Non
 
 def _hold_open(cluster: Cluster, console: Console, port: int) -> None:
     """Forward the same port again whenever the Pod behind it goes, until Ctrl-C."""
+    told = ""
     while True:
-        sample.await_ready(cluster, console)
-        with access.forward(cluster, sample.NAME, sample.NAMESPACE, port=port) as forward:
-            console.say(f"  {forward.url}  is served by another Pod now.")
-            forward.wait()
+        try:
+            with access.forward(cluster, sample.NAME, sample.NAMESPACE, port=port) as forward:
+                console.say(f"  {forward.url}  is served by another Pod now.")
+                forward.wait()
+        except (DemoError, DevclusterError) as error:  # no Pod, or the user took the Service away
+            if str(error) != told:
+                told = str(error)
+                console.say(f"  The page is not served, trying again until it is: {told}")
+            time.sleep(1)
 
 
 def _photograph(cluster: Cluster, console: Console, url: str, pictures: Path) -> None:
