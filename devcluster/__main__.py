@@ -32,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     except DevclusterError as error:
         print(f"devcluster: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

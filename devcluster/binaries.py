@@ -81,12 +81,8 @@ def obtain(names: Iterable[str]) -> dict[str, Path]:
 def outdated() -> list[Path]:
     """Return the cache's directories that hold programs of other versions than these modules name."""
     current = {_cache_directory(program.module) for program in PROGRAMS.values()}
-    return [
-        path
-        for module in _MODULES.iterdir()
-        for path in cache_root().glob(f"{module.name}-*")
-        if path not in current
-    ]
+    kept = current | {cache_root() / "go"}
+    return sorted(path for path in cache_root().glob("*") if path not in kept)
 
 
 def _existing(name: str) -> Path | None:

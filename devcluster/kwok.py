@@ -35,7 +35,11 @@ def component(program: Path, run_dir: Path, kubeconfig: Path, address: str) -> C
         name="kwok",
         argv=[
             *(str(program), f"--kubeconfig={kubeconfig}", f"--config={config}"),
-            *(f"--manage-nodes-with-label-selector={_NODE_LABEL}=true", "--manage-all-nodes=false"),
+            *(
+                f"--manage-nodes-with-label-selector={_NODE_LABEL}=true",
+                "--manage-all-nodes=false",
+                "--v=WARN",
+            ),
             *("--node-lease-duration-seconds=40", "--cidr=10.244.0.0/16", f"--node-ip={address}"),
         ],
         env={"HOME": str(run_dir)},

@@ -7,7 +7,6 @@ docker pushes to it, and what it holds is what moto's API tells. Nothing ever le
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -104,8 +103,3 @@ def docker_environment(run_dir: Path) -> dict[str, str]:
 def docker_host(run_dir: Path) -> str:
     """Return the address of this run's docker daemon."""
     return f"unix://{run_dir}/docker/docker.sock"
-
-
-def docker_command() -> str:
-    """Return the docker command line program."""
-    return shutil.which("docker") or "docker"

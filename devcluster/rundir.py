@@ -26,6 +26,9 @@ from pathlib import Path
 RUN_VARIABLE = "DEVCLUSTER_RUN"
 """Every process of a run has this variable in its environment; its value is the run directory."""
 
+SOCKET = "supervisor.sock"
+"""Where in the run directory the supervisor listens."""
+
 END_COMMAND = "end-command.json"
 """A file in the run directory: a command, as a list, that is run before the run's files are removed."""
 
@@ -52,30 +55,23 @@ def claim() -> Claim:
     sweep()
     while True:
         path = base / secrets.token_hex(4)
-        if any(loopback_address(path) == loopback_address(other) for other in _known(base)):
+        if any(_addresses(path) & _addresses(other) for other in _known(base)):
             continue
-        lock = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock = _lock(path)
+        if lock is not None:
             path.mkdir(mode=0o700)
-        except OSError:  # somebody swept the lock before it was ours, or has the same name
-            os.close(lock)
-            continue
-        return Claim(path=path, lock=lock)
+            return Claim(path=path, lock=lock)
 
 
 def sweep() -> list[Path]:
     """Destroy every run whose supervisor is gone, and return their directories."""
     swept = []
     for path in _known(_base()):
-        with contextlib.suppress(OSError):
-            lock = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                destroy(path)
-                swept.append(path)
-            finally:
-                os.close(lock)
+        lock = _lock(path)
+        if lock is not None:
+            destroy(path)
+            swept.append(path)
+            os.close(lock)
     return swept
 
 
@@ -88,11 +84,6 @@ def destroy(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
     with contextlib.suppress(FileNotFoundError):
         _lock_path(path).unlink()
-
-
-def live_runs() -> list[Path]:
-    """Return the directories of the runs of this user."""
-    return [path for path in _known(_base()) if path.is_dir()]
 
 
 def loopback_address(path: Path) -> str:
@@ -132,6 +123,26 @@ def _known(base: Path) -> list[Path]:
     return [
         base / name for name in sorted(names) if len(name) == 8 and not set(name) - set("0123456789abcdef")
     ]
+
+
+def _addresses(path: Path) -> set[str]:
+    return {loopback_address(path), *node_network(path)}
+
+
+def _lock(path: Path) -> int | None:
+    """Lock a run, or return None when it is somebody else's.
+
+    Who destroys a run removes its lock file. A lock on a removed file protects nothing, so it is given up.
+    """
+    lock = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(lock).st_ino == _lock_path(path).stat().st_ino:
+            return lock
+    except OSError:
+        pass
+    os.close(lock)
+    return None
 
 
 def _lock_path(path: Path) -> Path:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from devcluster import rundir
 from devcluster.options import DevclusterError
-from devcluster.supervisor import SOCKET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,8 +79,14 @@ class Supervision:
 
     @classmethod
     def join(cls, run_dir: Path) -> Self:
-        """Hold a run that somebody else began."""
-        return cls(run_dir, _connect(run_dir, None), None)
+        """Hold a run that somebody else began; only the supervisor's answer means that it is held."""
+        supervision = cls(run_dir, _connect(run_dir, None), None)
+        try:
+            supervision.pids()
+        except DevclusterError:
+            supervision.disconnect()
+            raise
+        return supervision
 
     def run(self, component: Component) -> None:
         """Start a new component."""
@@ -133,15 +138,19 @@ class Supervision:
     def release(self) -> None:
         """Let go of the run, and wait for its end when nobody else holds it."""
         try:
-            last = self._ask(do="holders")["holders"] == 1
+            last = bool(self._ask(do="leave")["last"])
         except DevclusterError:
             last = True
-        self._answers.close()
-        self._connection.close()
+        self.disconnect()
         if last:
             self._await_end()
         if self._process and self._process.poll() is None and not last:
             threading.Thread(target=self._process.wait, daemon=True).start()
+
+    def disconnect(self) -> None:
+        """Hang up, which lets go of the run as well."""
+        self._answers.close()
+        self._connection.close()
 
     def _await_end(self) -> None:
         deadline = time.monotonic() + _END_SECONDS
@@ -179,7 +188,7 @@ def _connect(run_dir: Path, process: subprocess.Popen[bytes] | None) -> socket.s
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(_ANSWER_SECONDS)
         try:
-            connection.connect(str(run_dir / SOCKET))
+            connection.connect(str(run_dir / rundir.SOCKET))
         except OSError as error:
             connection.close()
             if time.monotonic() > deadline or (process and process.poll() is not None):

@@ -20,7 +20,7 @@ from typing import Any
 
 from devcluster import rundir
 
-SOCKET = "supervisor.sock"
+_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _FIRST_HOLDER_SECONDS = 30
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -40,17 +40,17 @@ class _Supervisor:
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
         self.components: dict[str, _Component] = {}
-        self.holders = 0
+        self.holders: set[asyncio.StreamWriter] = set()
         self.over = asyncio.Event()
 
     async def serve(self) -> None:
         """Serve holders until the last one is gone, then stop every component."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGCHLD, self.reap)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in _ENDING_SIGNALS:
             loop.add_signal_handler(number, self.over.set)
         loop.call_later(_FIRST_HOLDER_SECONDS, self.end_unless_held)
-        server = await asyncio.start_unix_server(self.hold, self.run_dir / SOCKET)
+        server = await asyncio.start_unix_server(self.hold, self.run_dir / rundir.SOCKET)
         await self.over.wait()
         server.close()
         for name in reversed(list(self.components)):
@@ -59,18 +59,27 @@ class _Supervisor:
 
     async def hold(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one holder's requests until it hangs up."""
-        self.holders += 1
+        if self.over.is_set():
+            writer.close()
+            return
+        self.holders.add(writer)
         try:
             while line := await reader.readline():
-                answer = await self.answer(json.loads(line))
+                request = json.loads(line)
+                answer = self.leave(writer) if request["do"] == "leave" else await self.answer(request)
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
         except ConnectionError:
             pass
         finally:
-            self.holders -= 1
-            self.end_unless_held()
+            self.leave(writer)
             writer.close()
+
+    def leave(self, holder: asyncio.StreamWriter) -> dict[str, Any]:
+        """Let a holder go, and tell it whether the run ends with that."""
+        self.holders.discard(holder)
+        self.end_unless_held()
+        return {"last": not self.holders}
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what one request asks for and say what came of it."""
@@ -85,8 +94,6 @@ class _Supervisor:
                 self.send_signal(name, request["signal"])
             case "stop":
                 await self.stop(name, request["grace"])
-            case "holders":
-                return {"holders": self.holders}
             case _:  # a mere question for the process ids
                 pass
         return {"pids": {name: component.pid for name, component in self.components.items()}}
@@ -126,16 +133,24 @@ class _Supervisor:
 
     def end_unless_held(self) -> None:
         """End the run when no holder is left."""
-        if self.holders == 0:
+        if not self.holders:
             self.over.set()
 
 
 def _spawn(component: _Component) -> int:
     """Start a process that leads its own session, writes to its log and dies with this one."""
+    # Until it runs its own program, the child shares this process's way of noticing signals: one that reaches it
+    # in between would be taken for ours. So signals wait until the child has let go of it.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     pid = os.fork()
     if pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return pid
     try:
+        signal.set_wakeup_fd(-1)
+        for number in (*_ENDING_SIGNALS, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.setsid()
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         log = os.open(component.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
