@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from devcluster import Cluster, ecr, registry
+from devcluster import Cluster, ecr
 from examples.demo import base_image, cache, commands
 from examples.demo.base_image import Base
 from examples.demo.console import Console
@@ -42,20 +42,19 @@ def push(cluster: Cluster, console: Console) -> str:
 def _make(cluster: Cluster, console: Console, base: Base, entry: Path) -> None:
     log = cluster.run_dir / "operator-image.log"
     image = f"{ecr.ECR_HOST}/{REPOSITORY}:{_TAG}"
-    docker = registry.docker_command()
 
     def run(doing: str, *command: str) -> None:
         console.note(doing)
         commands.run(command, console=console, doing=doing, log=log, env=cluster.env)
 
-    run("importing the base image", docker, "import", str(base.archive), _BASE_TAG)
+    run("importing the base image", "docker", "import", str(base.archive), _BASE_TAG)
     with _wheels_directory():
         run(
             "collecting the wheels of uv.lock (make wheels)", "make", "wheels", f"WHEELS_PYTHON={base.python}"
         )
         build = ("build", "--network=none", f"--build-arg=BASE_IMAGE={_BASE_TAG}", f"--tag={image}", ".")
-        run("building the operator's image (docker build)", docker, *build)
-    run("pushing it (docker push)", docker, "push", image)
+        run("building the operator's image (docker build)", "docker", *build)
+    run("pushing it (docker push)", "docker", "push", image)
     cache.save_image(_url(cluster), REPOSITORY, _TAG, entry)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from devcluster import Cluster, binaries, ecr, images, registry, supervision, toolchain
+from devcluster import Cluster, binaries, ecr, images, supervision, toolchain
 from examples.demo import cache, commands
 from examples.demo.console import Console
 from examples.demo.errors import DemoError
@@ -55,7 +55,7 @@ def build_and_push(cluster: Cluster, console: Console) -> str:
     build = ["build", f"--build-arg=VERSION={VERSION}", f"--tag={tag}", str(context)]
     for arguments in (build, ["push", tag]):
         console.note(f"$ docker {' '.join(arguments)}".replace(str(context), "examples/sample-app"))
-        command = [registry.docker_command(), *arguments]
+        command = ["docker", *arguments]
         commands.run(command, console=console, doing=f"docker {arguments[0]}", log=log, env=cluster.env)
     return ecr.register(cluster, NAME, VERSION)
 
