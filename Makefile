@@ -75,7 +75,7 @@ wheels: $(UV) ## collect the wheels of the operator's image in build/wheels
 	rm -rf build/wheels
 	mkdir -p build/wheels
 	$(UV) export --frozen --no-dev --no-emit-project --quiet --output-file build/wheels/requirements.txt
-	$(PYTHON) -m pip download --quiet --only-binary :all: --python-version $(WHEELS_PYTHON) --no-deps \
+	.tools/bin/pip download --quiet --only-binary :all: --python-version $(WHEELS_PYTHON) --no-deps \
 	  --require-hashes --requirement build/wheels/requirements.txt --dest build/wheels
 	$(UV) build --quiet --wheel --out-dir build/wheels
 
