@@ -9,6 +9,7 @@ import argparse
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 from types import FrameType
 
@@ -32,6 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
         story.tell(console, wishes)
     except (DemoError, DevclusterError) as error:
         console.complain(str(error), error.evidence if isinstance(error, DemoError) else "")
+        return 1
+    except Exception as error:  # noqa: BLE001 - whatever fails, its step is named
+        console.complain(repr(error), traceback.format_exc())
         return 1
     except KeyboardInterrupt:
         return 0 if console.number == story.STEPS else _INTERRUPTED
