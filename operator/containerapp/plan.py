@@ -30,6 +30,9 @@ _LIST_KEYS: dict[str, tuple[str, ...]] = {
 _FREE_KEYS = {"annotations", "labels", "matchLabels"}
 """Maps whose keys are the user's words, not fields."""
 
+_ATOMIC = {"selector", "labelSelector"}
+"""Maps that Kubernetes takes as one value: whoever adds a label to a selector has changed what it selects."""
+
 _OMITTED_WHEN_EMPTY = {"initialDelaySeconds", "prefix", "value"}
 """Fields that Kubernetes leaves out of what it stores where they are empty or zero; all others it keeps."""
 
@@ -105,6 +108,8 @@ def stamped(manifest: Manifest) -> Manifest:
 
 def differs(desired: Any, live: Any, field: str = "") -> bool:
     """Whether `live` lacks or contradicts anything that `desired` says."""
+    if field in _ATOMIC:
+        return bool(desired != live)
     if isinstance(desired, dict):
         if not isinstance(live, dict):
             return bool(desired)

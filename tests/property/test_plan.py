@@ -28,8 +28,13 @@ _SHARED_LISTS = {
 }
 
 
+_ATOMIC = {"selector", "labelSelector"}
+
+
 def _with_others_fields(value: Any, chance: Random, key: str = "") -> Any:
-    """Lay over `value` what others may add: fields everywhere, items in lists that are merged by key."""
+    """Lay over `value` what others may add: fields almost everywhere, items in lists that are merged by key."""
+    if key in _ATOMIC:
+        return value
     if isinstance(value, dict):
         noise = {name: 1 for name in ("x-first", "x-second") if chance.random() < 0.3}
         return noise | {name: _with_others_fields(item, chance, name) for name, item in value.items()}
@@ -113,6 +118,18 @@ def test_any_removed_value_of_ours_is_seen(spec: Manifest, image: PinnedImage, d
     value = parent.pop(path[-1])
     omitted = path[-1] in {"value", "prefix", "initialDelaySeconds"} and not value and "labels" not in path
     assert differs(manifest, edited) is not omitted
+
+
+@unhurried
+@given(specs(), pinned_images())
+def test_a_label_added_to_a_selector_is_seen(spec: Manifest, image: PinnedImage) -> None:
+    """It would select other Pods: none, as a rule."""
+    for manifest in desired_children(an_app(spec), image):
+        if "selector" in manifest.get("spec", {}):
+            edited = deepcopy(manifest)
+            selector = edited["spec"]["selector"]
+            selector.get("matchLabels", selector)["track"] = "canary"
+            assert differs(manifest, edited)
 
 
 @unhurried

@@ -58,9 +58,12 @@ class WorkQueue:
     def retry(self, key: AppKey, *, floor: float = 0.0) -> float:
         """Ask again after this key's next backoff, at least `floor`; return the delay chosen.
 
-        Exponential with jitter, so that apps which failed together do not come back together.
+        Exponential with jitter, so that apps which failed together do not come back together. A failure before the
+        next try is due, brought about by an event, puts that try off no further.
         """
-        failures = self._failures.get(key, 0)
+        failures, standing = self._failures.get(key, 0), self._timers.get(key)
+        if failures and standing is not None:
+            return max(0.0, standing.when() - asyncio.get_running_loop().time())
         self._failures[key] = failures + 1
         delay = min(self.max_delay, max(floor, self.base_delay) * 2.0 ** min(failures, 30))
         delay *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter

@@ -51,6 +51,15 @@ def _timers(queue: WorkQueue) -> dict[AppKey, float]:
     return {key: timer.when() - now for key, timer in queue._timers.items()}
 
 
+def _failing(queue: WorkQueue, times: int, *, floor: float = 0.0) -> list[float]:
+    """The delays of tries that all fail, each when it was due."""
+    delays = []
+    for _ in range(times):
+        delays.append(queue.retry(A, floor=floor))
+        queue._timers.pop(A).cancel()
+    return delays
+
+
 async def test_hands_out_keys_in_the_order_of_their_events(queue: WorkQueue) -> None:
     """Fair: a busy app does not overtake one that waits."""
     queue.add(A)
@@ -136,7 +145,7 @@ async def test_a_timer_that_rings_during_a_reconcile_makes_one_more(queue: WorkQ
 @pytest.mark.usefixtures("no_jitter")
 async def test_backs_off_exponentially_up_to_a_bound(queue: WorkQueue) -> None:
     """Each failure doubles the delay, until it is long enough to wait for a person."""
-    delays = [queue.retry(A) for _ in range(40)]
+    delays = _failing(queue, 40)
     assert delays[:5] == [0.25, 0.5, 1.0, 2.0, 4.0]
     assert delays[-1] == max(delays) == 300.0
     assert queue.retry(B) == 0.25
@@ -156,7 +165,16 @@ async def test_a_success_ends_the_backoff(queue: WorkQueue) -> None:
 @pytest.mark.usefixtures("no_jitter")
 async def test_a_floor_raises_the_whole_backoff(queue: WorkQueue) -> None:
     """What somebody else must mend is not asked for every second; nor sooner than the other side has said."""
-    assert [queue.retry(A, floor=30.0) for _ in range(5)] == [30.0, 60.0, 120.0, 240.0, 300.0]
+    assert _failing(queue, 5, floor=30.0) == [30.0, 60.0, 120.0, 240.0, 300.0]
+    queue.close()
+
+
+@pytest.mark.usefixtures("no_jitter")
+async def test_a_failure_before_the_next_try_is_due_puts_it_off_no_further(queue: WorkQueue) -> None:
+    """Events bring reconciles that fail like the one before them; they must not wear out the backoff."""
+    queue.retry(A, floor=30.0)
+    assert all(29.0 < queue.retry(A, floor=30.0) <= 30.0 for _ in range(20))
+    assert 29.0 < _timers(queue)[A] <= 30.0
     queue.close()
 
 
