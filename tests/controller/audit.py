@@ -58,8 +58,8 @@ class Audit:
         return Counter(r.resource for r in self.since(position, namespace=namespace) if r.is_write)
 
     def refusals(self, position: int = 0) -> list[Request]:
-        """Return what was forbidden, the Lease included."""
-        return [request for request in self._read(position) if request.code == 403]
+        """Return what RBAC forbade, the Lease included; admission (an ending namespace) says no in other words."""
+        return [r for r in self._read(position) if r.code == 403 and " cannot " in r.message]
 
     def _read(self, position: int) -> Iterator[Request]:
         with self.log.open("rb") as lines:

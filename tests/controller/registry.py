@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Thread
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import boto3
 from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from mypy_boto3_ecr import ECRClient
+from werkzeug import Response
 from werkzeug.serving import BaseWSGIServer, make_server
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -46,6 +49,20 @@ NO_AWS = {
 """What keeps boto3 from finding credentials by itself."""
 
 
+def _refusing_in_json(application: WSGIApplication) -> WSGIApplication:
+    """Have IAM's refusals told as ECR tells them: moto says them in XML, which no client of ECR understands."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        response = Response.from_app(application, environ)
+        refusal = re.search(r"<Code>(.+)</Code><Message>(.+)</Message>", response.get_data(as_text=True))
+        if response.status_code == 403 and refusal is not None:
+            body = {"__type": f"{refusal[1]}Exception", "message": refusal[2]}
+            response = Response(json.dumps(body), 403, content_type="application/x-amz-json-1.1")
+        return response(environ, start_response)
+
+    return answer
+
+
 class Registry:
     """One ECR; closed, its port refuses connections."""
 
@@ -66,7 +83,7 @@ class Registry:
         if self._server is not None:
             return
         application = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server("127.0.0.1", self.port, application)
+        self._server = make_server("127.0.0.1", self.port, _refusing_in_json(application))
         self._server.log_startup = lambda: None  # type: ignore[method-assign]
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
