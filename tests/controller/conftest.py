@@ -33,6 +33,13 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         binaries.obtain(["helm"])
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep these tests in one worker of a parallel run (`--dist loadgroup`): there is but one operator in a cluster."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("operator"))
+
+
 @pytest.fixture(scope="session")
 def api(cluster: Cluster) -> Iterator[Api]:
     """The API server, as its administrator sees it."""

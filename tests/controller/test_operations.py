@@ -6,6 +6,7 @@ import json
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,13 +51,13 @@ def test_a_signal_ends_it_in_order(world: World, number: signal.Signals) -> None
 def test_killed_amid_the_creation_of_many_apps_it_finishes_them_after_a_restart(world: World) -> None:
     """All converge, none twice, whatever was half done."""
     names = [f"many-{number:02}" for number in range(30)]
-    items = [world.app(name, port=8080) for name in names]
-    world.kubectl(
-        "create", "--filename=-", stdin=dumped({"apiVersion": "v1", "kind": "List", "items": items})
-    )
+    apps = {"apiVersion": "v1", "kind": "List", "items": [world.app(name, port=8080) for name in names]}
     selector = "app.kubernetes.io/managed-by=containerapp-operator"
-    world.until("it has begun", lambda: world.api.list("ServiceAccount", world.namespace, selector))
-    world.operator.kill()
+    with ThreadPoolExecutor() as threads:
+        creation = threads.submit(world.kubectl, "create", "--filename=-", stdin=dumped(apps))
+        world.until("it has begun", lambda: world.api.list("ServiceAccount", world.namespace, selector))
+        world.operator.kill()
+        creation.result()
     unfinished = [name for name in names if not world.get("ContainerApp", name).get("status")]
     world.operator.start()
     assert unfinished, "the operator was too quick to be killed amid its work"
