@@ -20,7 +20,7 @@ from containerapp.errors import Blocked, ContainerAppError, InvalidSpec, Transie
 from containerapp.events import Event, event_manifest, transitions
 from containerapp.inventory import deleting, owned_by, owned_by_predecessor
 from containerapp.kube.cache import Cache, without_managed_fields
-from containerapp.kube.client import Client, Conflict, NamespaceTerminating, NotFound, path
+from containerapp.kube.client import Client, Conflict, Invalid, NamespaceTerminating, NotFound, path
 from containerapp.model import (
     ADOPT_ANNOTATION,
     AppKey,
@@ -219,8 +219,17 @@ class Reconciler:
         )
 
     async def _write_over(self, key: AppKey, manifest: Manifest, uid: str) -> None:
+        """Write over the live object; where both make no valid one together, ours wins (two ports of one name, say)."""
+        url = _url(key, ObjectRef.of(manifest))
         body = {**manifest, "metadata": {**manifest["metadata"], "uid": uid}}
-        self._learn(manifest, await self.client.apply(_url(key, ObjectRef.of(manifest)), body))
+        try:
+            stored = await self.client.apply(url, body)
+        except Invalid:
+            if "spec" not in manifest:
+                raise
+            await self.client.merge(url, {"metadata": {"uid": uid}, "spec": manifest["spec"]})
+            stored = await self.client.apply(url, body)
+        self._learn(manifest, stored)
 
     def _learn(self, written: Manifest, stored: Manifest) -> None:
         """Take the answer into the cache at once; refuse to fight whoever changes it on its way in."""

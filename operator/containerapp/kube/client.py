@@ -35,6 +35,10 @@ class Conflict(Transient):
     """The object is not the one that the write was meant for."""
 
 
+class Invalid(Blocked):
+    """The object, as it would be after the write, breaks a rule of its kind."""
+
+
 class Expired(Transient):
     """The resource version is too old to be watched from."""
 
@@ -105,6 +109,16 @@ class Client:
             body=manifest,
             content_type="application/apply-patch+yaml",
             query={"fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"},
+        )
+
+    async def merge(self, url: str, change: Manifest) -> Manifest:
+        """Apply a JSON merge patch, by which lists are replaced whole; return what is stored."""
+        return await self._json(
+            "PATCH",
+            url,
+            body=change,
+            content_type="application/merge-patch+json",
+            query={"fieldManager": MANAGER, "fieldValidation": "Strict"},
         )
 
     async def create(self, url: str, manifest: Manifest) -> Manifest:
@@ -200,7 +214,8 @@ def translate(status: int, body: str) -> ContainerAppError:
                 "in the operator's ClusterRole stands in the way; ask whoever runs the cluster.",
             )
         case _ if status in _REFUSED:
-            return Blocked("Rejected", f"The API server rejects what the app asks for: {message}")
+            kind = Invalid if status == 422 else Blocked
+            return kind("Rejected", f"The API server rejects what the app asks for: {message}")
         case _:
             return Transient("ApiServerUnavailable", f"The API server answers {status}: {message}")
 
