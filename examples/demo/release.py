@@ -36,7 +36,6 @@ def install_without_pods(cluster: Cluster, console: Console) -> None:
     environment = {
         **_aws(cluster),
         "KUBECONFIG": str(account),
-        "PYTHONPATH": str(commands.ROOT / "operator"),
         "CONTAINERAPP_DEFAULT_REGISTRY": ecr.ECR_HOST,
         "CONTAINERAPP_LEADER_ELECTION": "false",
         "CONTAINERAPP_LOG_FORMAT": "text",

@@ -36,13 +36,13 @@ class Wishes:
 
 def tell(console: Console, wishes: Wishes) -> None:
     """Run the demo, with a real node where the machine allows it."""
-    obstacle = "--simulated was asked for" if wishes.simulated else _obstacle()
-    if obstacle is None:
+    obstacle = None if wishes.simulated else _obstacle()
+    if obstacle is None and not wishes.simulated:
         _on_a_real_node(console, wishes)
     else:
+        why = "as asked for" if wishes.simulated else f"for want of a real one: {obstacle}"
         console.say(
-            f"The nodes are simulated, because {obstacle}. Pods become Ready there without running: "
-            "everything but the page is real."
+            f"The nodes are simulated, {why}. Pods become Ready there without running, so no page will open."
         )
         _on_simulated_nodes(console, wishes)
 

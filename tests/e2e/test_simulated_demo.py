@@ -19,7 +19,7 @@ def test_simulated_nodes_are_announced_and_the_app_becomes_ready() -> None:
     """Nobody takes a simulation for the real thing, and all that can be shown is shown."""
     done = _demo()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "The nodes are simulated, because --simulated was asked for." in done.stdout
+    assert "The nodes are simulated, as asked for." in done.stdout
     assert "ECR has 123456789012.dkr.ecr.us-east-1.amazonaws.com/sample-app@sha256:" in done.stdout
     assert "Running: All 2 Pods run the wanted version and are available." in done.stdout
 
