@@ -269,9 +269,12 @@ class DigestResolver:
         except Exception:  # noqa: BLE001 - one source's defect must not stop the others
             _LOG.exception("Asking %s for digests failed by a defect of the operator", "/".join(key))
             answers = {}
-        finally:
+        except asyncio.CancelledError:
             self._running.discard(key)
-            self._wake.set()
+            self._postpone(key, references)
+            raise
+        self._running.discard(key)
+        self._wake.set()
         jitter = random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, hides nothing
         for reference in references:
             tag = self._tags.get(key, {}).get(reference)
@@ -282,6 +285,15 @@ class DigestResolver:
                 self._tell(tag)
         if key in self._tags:
             self._put_on_agenda(key)
+
+    def _postpone(self, key: _Repository, references: Sequence[ImageReference]) -> None:
+        """Ask again a little later; somebody has cancelled the question."""
+        for reference in references:
+            if (tag := self._tags.get(key, {}).get(reference)) is not None:
+                tag.due = self._clock() + self._timing.transient_backoff[0]
+        if key in self._tags:
+            self._put_on_agenda(key)
+        self._wake.set()
 
     def _record(self, tag: _Tag, reference: ImageReference, answer: Answer, asked_at: float) -> None:
         if isinstance(answer, str):

@@ -10,6 +10,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
+STATES = ("ready", "progressing", "stalled")
+
+
 class Metrics:
     """All metrics, named `containerapp_…`; durations are in seconds."""
 
@@ -53,6 +56,12 @@ class Metrics:
         )
         self.leader = Gauge("containerapp_leader", "1 while this replica acts, else 0.", registry=registry)
 
+    def forget_leading(self) -> None:
+        """Report nothing of what a leader sees, and hold on to nothing of it: another one reports now."""
+        self.queue_depth.set_function(_nothing)
+        for state in STATES:
+            self.apps.labels(state=state).set_function(_nothing)
+
     def observe_request(self, verb: str, url: str, code: str) -> None:
         """Count one request to the API server; `url` is its path, of which only the resource is kept."""
         self.api_requests.labels(verb=verb, resource=resource_of(url), code=code).inc()
@@ -60,6 +69,10 @@ class Metrics:
     def observe_lookup(self, registry: str, outcome: str) -> None:
         """Count one call to an image registry."""
         self.registry_lookups.labels(registry=registry, outcome=outcome).inc()
+
+
+def _nothing() -> float:
+    return 0.0
 
 
 def resource_of(url: str) -> str:

@@ -101,7 +101,7 @@ class ImageState:
 
     `error` says why the image that was asked for has no digest; `pending` that the answer is on its way;
     `latest_digest` is set when the tag has moved since the digest was pinned; `news_error` says why nobody can
-    tell at present whether it has.
+    tell at present whether it has; `unasked` that nobody has been asked yet, so that what the status says stands.
     """
 
     pin: PinnedImage | None = None
@@ -109,6 +109,7 @@ class ImageState:
     pending: bool = False
     latest_digest: str | None = None
     news_error: ContainerAppError | None = None
+    unasked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

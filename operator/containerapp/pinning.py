@@ -23,7 +23,7 @@ from containerapp.model import (
 def pin(reference: ImageReference, digest: str, refresh: str | None) -> PinnedImage:
     """Return `reference` fixed to `digest`, as the answer to the refresh annotation's value `refresh`."""
     return PinnedImage(
-        reference=reference.canonical,
+        reference=str(reference),
         tag=reference.tag,
         digest=digest,
         image=reference.pinned(digest),
@@ -48,7 +48,7 @@ def recorded_pin(
     records = [
         pin(reference, digest, refresh)
         for recorded, digest, refresh in _records(app, deployment)
-        if recorded == reference.canonical and is_digest(digest)
+        if recorded == str(reference) and is_digest(digest)
     ]
     answering = [record for record in records if answers_refresh(record, app)]
     return next(iter(answering + records), None)

@@ -64,12 +64,12 @@ def make_plan(
     live: Mapping[ObjectRef, Manifest],
     owner: tuple[str, str],
     adopt: bool,
-    prune: bool,
+    keep: frozenset[ObjectRef] | None = frozenset(),
 ) -> Plan:
     """Compare the stamped `desired` manifests with the `live` children of the app `owner` (name, uid).
 
-    `adopt` lets foreign objects be taken over; `prune` is False while not everything that is wanted could be
-    rendered, since what is missing then is not unwanted.
+    `adopt` lets foreign objects be taken over; `keep` names children that are not wanted any more but needed. It is
+    None while not everything that is wanted could be rendered: what is missing then is not unwanted.
     """
     name, uid = owner
     wanted = tuple(desired)
@@ -81,7 +81,11 @@ def make_plan(
     return Plan(
         creates=tuple(sorted_out["creates"]),
         updates=tuple(sorted_out["updates"]),
-        deletes=stale_children(live=live.values(), desired=wanted, uid=uid) if prune else (),
+        deletes=()
+        if keep is None
+        else tuple(
+            ref for ref in stale_children(live=live.values(), desired=wanted, uid=uid) if ref not in keep
+        ),
         foreign=tuple(ObjectRef.of(manifest) for manifest in sorted_out["foreign"]),
         waiting=tuple(ObjectRef.of(manifest) for manifest in sorted_out["waiting"]),
     )

@@ -7,22 +7,21 @@ after any crash, from any event, brings the cluster to what the app's spec asks 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 
 from containerapp.api import images
 from containerapp.api.v1alpha1 import API_VERSION, KIND, PLURAL, ContainerApp
+from containerapp.converge import Target, Writer
 from containerapp.diagnosis import pod_problem
 from containerapp.digests import DigestResolver, Failed, Pending, Resolved
-from containerapp.errors import Blocked, ContainerAppError, InvalidSpec, Transient
+from containerapp.errors import ContainerAppError, InvalidSpec
 from containerapp.events import Event, event_manifest, transitions
-from containerapp.inventory import deleting, owned_by, owned_by_predecessor
+from containerapp.inventory import deleting, owned_by
 from containerapp.kube.cache import Cache, without_managed_fields
-from containerapp.kube.client import Client, Conflict, Invalid, NamespaceTerminating, NotFound, path
+from containerapp.kube.client import Client, Conflict, NamespaceTerminating, NotFound, path
 from containerapp.model import (
-    ADOPT_ANNOTATION,
     AppKey,
     ImageState,
     Inputs,
@@ -32,8 +31,8 @@ from containerapp.model import (
     PinnedImage,
 )
 from containerapp.pinning import answers_refresh, pin, recorded_pin, refresh_token
-from containerapp.plan import Plan, differs, make_plan, stamped
-from containerapp.render import CHILDREN, render
+from containerapp.plan import Plan, make_plan, stamped
+from containerapp.render import CHILDREN, needed, render
 from containerapp.status import Rollout, compute_status, invalid_status, is_urgent
 
 _logger = logging.getLogger(__name__)
@@ -47,11 +46,9 @@ _PROGRESS_INTERVAL = 2.0
 _DIAGNOSE_AFTER = 10.0
 """Seconds of rollout after which the Pods are asked what they wait for."""
 
-_DIAGNOSE_INTERVAL = 20.0
-_ABSENT_VERSION = "1"
-"""No stored object has this resourceVersion: applying with it creates an object or fails with a conflict."""
+_DIAGNOSE_INTERVAL = (20.0, 300.0)
+"""Seconds between two such questions about one app: at first, and at the longest."""
 
-_PLURALS = {(child.api_version, child.kind): child.plural for child in CHILDREN}
 _ORDER = {(child.api_version, child.kind): number for number, child in enumerate(CHILDREN)}
 
 
@@ -68,12 +65,22 @@ class Next:
     gone: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What the Pods said when they were last asked; not asked again before `valid_until` on the clock."""
+
+    problem: str | None
+    interval: float
+    valid_until: float
+
+
 @dataclass(kw_only=True)
 class Reconciler:
     """Brings one app at a time to what its spec asks for. `clock` is monotonic, `now` is UTC."""
 
     client: Client
     cache: Cache
+    writer: Writer
     digests: DigestResolver
     default_registry: str
     clock: Callable[[], float]
@@ -81,12 +88,14 @@ class Reconciler:
     _pending_since: dict[AppKey, float] = field(default_factory=dict)
     _patched_at: dict[AppKey, float] = field(default_factory=dict)
     _announced: dict[AppKey, tuple[Event, int]] = field(default_factory=dict)
+    _diagnoses: dict[AppKey, Diagnosis] = field(default_factory=dict)
+    _uids: dict[AppKey, str] = field(default_factory=dict)
 
     async def reconcile(self, key: AppKey) -> Next:
         """Run all phases once for the app at `key`."""
         manifest = self.cache.app(key)
+        self._mind_identity(key, manifest)
         if manifest is None:
-            self._forget(key)
             return Next(gone=True)
         if deleting(manifest):
             return Next()
@@ -96,12 +105,15 @@ class Reconciler:
             status = invalid_status(manifest, error, self._timestamp())
             return await self._finish(key, manifest, status, Next(error=error))
         image = self._gather(key, app)
-        if image.pending and self._waited(key) < _PENDING_GRACE:
+        if image.pending and (self._waited(key) < _PENDING_GRACE or _told_of_failure(app)):
             return Next(after=_PENDING_GRACE)
-        plan = self._plan(key, app, image)
-        if _recreates(plan, app) and not await self._still_exists(key, app):
-            return Next(gone=True)
-        obstacle = await self._converge(key, app, plan)
+        target = Target(key=key, app=app, live=dict(self.cache.children(key)))
+        plan = self._plan(target, image)
+        if _recreates(plan, app) and not await self.writer.still_exists(key, app.metadata.uid):
+            return Next(after=0.0)
+        if plan.updates and (seconds := self.writer.hold_off(key)):
+            return Next(after=seconds)
+        obstacle = await self.writer.converge(target, plan, settled=lambda: self._rollout(key, app).complete)
         if isinstance(obstacle, NamespaceTerminating):
             return Next()
         outcome = Outcome(
@@ -112,6 +124,18 @@ class Reconciler:
         )
         status = compute_status(app, outcome, self.cache.children(key), self._timestamp())
         return await self._finish(key, manifest, status, self._next(key, app, image, obstacle))
+
+    def _mind_identity(self, key: AppKey, manifest: Manifest | None) -> None:
+        """Forget all that is known of an app as soon as another one, or none, has its name."""
+        uid = manifest["metadata"]["uid"] if manifest else None
+        if self._uids.get(key) == uid:
+            return
+        self.digests.forget(key)
+        self.writer.forget(key)
+        for memory in (self._pending_since, self._patched_at, self._announced, self._diagnoses, self._uids):
+            memory.pop(key, None)
+        if uid is not None:
+            self._uids[key] = uid
 
     def _gather(self, key: AppKey, app: ContainerApp) -> ImageState:
         """Decide which digest the app runs, asking the resolver's cache only for what is not on record."""
@@ -149,115 +173,52 @@ class Reconciler:
             case Failed(error=failure):
                 trouble = failure
             case Pending():
-                pass
+                return ImageState(
+                    pin=record, latest_digest=known.latest_digest if known else None, unasked=True
+                )
         if latest is None and known is not None and known.reference == record.reference:
             latest = known.latest_digest
         moved_to = None if latest == record.digest else latest
         return ImageState(pin=record, latest_digest=moved_to, news_error=trouble)
 
-    def _plan(self, key: AppKey, app: ContainerApp, image: ImageState) -> Plan:
+    def _plan(self, target: Target, image: ImageState) -> Plan:
+        app = target.app
         return make_plan(
             desired=[stamped(manifest) for manifest in render(app, Inputs(image=image.pin))],
-            live=self.cache.children(key),
+            live=target.live,
             owner=(app.metadata.name, app.metadata.uid),
-            adopt=app.metadata.annotations.get(ADOPT_ANNOTATION) == "true",
-            prune=image.pin is not None,
+            adopt=target.adopts,
+            keep=needed(app) if image.pin is not None else None,
         )
-
-    async def _still_exists(self, key: AppKey, app: ContainerApp) -> bool:
-        """Ask whether the app is still there, before a child that was there is made again.
-
-        Children vanish with their app, and after a broken watch nobody may have told of the app's own end.
-        """
-        try:
-            stored = without_managed_fields(await self.client.get(path(API_VERSION, PLURAL, *key)))
-        except NotFound:
-            self.cache.drop_app(key, app.metadata.uid)
-            return False
-        self.cache.put_app(stored)
-        return stored["metadata"]["uid"] == app.metadata.uid and not deleting(stored)
-
-    async def _converge(self, key: AppKey, app: ContainerApp, plan: Plan) -> ContainerAppError | None:
-        """Write what differs, prune what is no longer wanted; return the first thing that went wrong."""
-        errors: list[ContainerAppError] = [_name_taken(ref) for ref in plan.foreign]
-        if plan.empty:
-            return errors[0] if errors else None
-        _logger.info("Writing %s", _summary(plan), extra={"app": key[1], "namespace": key[0]})
-        writes = (
-            *(partial(self._create, key, app, manifest) for manifest in plan.creates),
-            *(partial(self._update, key, manifest) for manifest in plan.updates),
-            *(partial(self._delete, key, ref) for ref in plan.deletes),
-        )
-        for write in writes:
-            try:
-                await write()
-            except ContainerAppError as error:
-                errors.append(error)
-        return errors[0] if errors else None
-
-    async def _create(self, key: AppKey, app: ContainerApp, manifest: Manifest) -> None:
-        """Create a child that was not seen; where one exists after all, find out whose it is."""
-        body = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": _ABSENT_VERSION}}
-        try:
-            self._learn(manifest, await self.client.apply(_url(key, ObjectRef.of(manifest)), body))
-        except Conflict:
-            existing = without_managed_fields(await self.client.get(_url(key, ObjectRef.of(manifest))))
-            if deleting(existing) or owned_by_predecessor(existing, app.metadata.name, app.metadata.uid):
-                raise Transient(
-                    "PredecessorTerminating", f"Waiting for the old {ObjectRef.of(manifest)} to be removed."
-                ) from None
-            if (
-                not owned_by(existing, app.metadata.uid)
-                and app.metadata.annotations.get(ADOPT_ANNOTATION) != "true"
-            ):
-                raise _name_taken(ObjectRef.of(manifest)) from None
-            await self._write_over(key, manifest, existing["metadata"]["uid"])
-
-    async def _update(self, key: AppKey, manifest: Manifest) -> None:
-        await self._write_over(
-            key, manifest, self.cache.children(key)[ObjectRef.of(manifest)]["metadata"]["uid"]
-        )
-
-    async def _write_over(self, key: AppKey, manifest: Manifest, uid: str) -> None:
-        """Write over the live object; where both make no valid one together, ours wins (two ports of one name, say)."""
-        url = _url(key, ObjectRef.of(manifest))
-        body = {**manifest, "metadata": {**manifest["metadata"], "uid": uid}}
-        try:
-            stored = await self.client.apply(url, body)
-        except Invalid:
-            if "spec" not in manifest:
-                raise
-            await self.client.merge(url, {"metadata": {"uid": uid}, "spec": manifest["spec"]})
-            stored = await self.client.apply(url, body)
-        self._learn(manifest, stored)
-
-    def _learn(self, written: Manifest, stored: Manifest) -> None:
-        """Take the answer into the cache at once; refuse to fight whoever changes it on its way in."""
-        self.cache.put_child(without_managed_fields(stored))
-        if differs(written, stored):
-            raise Blocked(
-                "FieldContested",
-                f"{ObjectRef.of(written)} was stored otherwise than written: an admission webhook changes a field "
-                "that the app sets. Exclude the object from the webhook, or change the app.",
-            )
-
-    async def _delete(self, key: AppKey, ref: ObjectRef) -> None:
-        try:
-            await self.client.delete(_url(key, ref), self.cache.children(key)[ref]["metadata"]["uid"])
-        except NotFound:
-            _logger.debug("%s was gone already", ref)
 
     async def _diagnose(self, key: AppKey, app: ContainerApp) -> str | None:
-        """Ask the Pods what they wait for, once a rollout takes longer than usual."""
+        """Ask the Pods what they wait for, once a rollout takes longer than usual, and then ever more seldom."""
         deployment = self._deployment(key, app)
-        if deployment is None or Rollout.of(deployment).complete or self._rolling_for(app) < _DIAGNOSE_AFTER:
+        if deployment is None or Rollout.of(deployment).complete:
+            self._diagnoses.pop(key, None)
             return None
+        if self._rolling_for(app) < _DIAGNOSE_AFTER:
+            return None
+        known = self._diagnoses.get(key)
+        if known is not None and self.clock() < known.valid_until:
+            return known.problem
+        first, longest = _DIAGNOSE_INTERVAL
+        interval = min(known.interval * 2, longest) if known else first
+        problem = await self._ask_pods(key, deployment)
+        self._diagnoses[key] = Diagnosis(
+            problem=problem, interval=interval, valid_until=self.clock() + interval
+        )
+        return problem
+
+    async def _ask_pods(self, key: AppKey, deployment: Manifest) -> str | None:
         labels = deployment["spec"]["selector"]["matchLabels"]
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
         try:
-            pods = await self.client.get(path("v1", "pods", key[0]), labelSelector=selector, limit="50")
+            pods = await self.client.get(
+                path("v1", "pods", key[0]), labelSelector=selector, limit="50", resourceVersion="0"
+            )
         except ContainerAppError as error:
-            _logger.warning("Cannot ask the Pods of %s/%s: %s", *key, error)
+            _logger.warning("Cannot ask the Pods: %s", error)
             return None
         return pod_problem(pods["items"])
 
@@ -277,28 +238,29 @@ class Reconciler:
         }
         try:
             stored = await self.client.apply(path(API_VERSION, PLURAL, key[0], key[1], "status"), body)
-        except (NotFound, Conflict):
-            self.cache.drop_app(key, manifest["metadata"]["uid"])
-            return Next(after=_PROGRESS_INTERVAL)
+            self._patched_at[key] = self.clock()
+            self.cache.put_app(without_managed_fields(stored))
+            await self._tell(key, manifest, old, status)
+        except (NotFound, Conflict) as error:
+            lives = await self.writer.still_exists(key, manifest["metadata"]["uid"])
+            return Next(error=error) if lives else Next(after=0.0)
         except ContainerAppError as error:
             return Next(error=error)
-        self._patched_at[key] = self.clock()
-        self.cache.put_app(without_managed_fields(stored))
-        await self._tell(key, manifest, old, status)
-        return after
+        # The answer may bring an edit that no event will tell of any more, since the cache has it now.
+        return after if _asked(stored) == _asked(manifest) else Next(after=0.0)
 
     async def _tell(self, key: AppKey, manifest: Manifest, old: Manifest, new: Manifest) -> None:
         for event in transitions(old, new):
             if self._announced.get(key) == (event, new["observedGeneration"]):
                 continue  # a Pod that was lost and replaced is no new rollout
             self._announced[key] = (event, new["observedGeneration"])
-            _logger.info("%s: %s", event.reason, event.message, extra={"app": key[1], "namespace": key[0]})
+            _logger.info("%s: %s", event.reason, event.message)
             try:
                 await self.client.create(
                     path("v1", "events", key[0]), event_manifest(event, manifest, self._timestamp())
                 )
             except ContainerAppError as error:
-                _logger.warning("The event %s of %s/%s is lost: %s", event.reason, *key, error)
+                _logger.warning("The event %s is lost: %s", event.reason, error)
 
     def _next(
         self, key: AppKey, app: ContainerApp, image: ImageState, error: ContainerAppError | None
@@ -307,8 +269,11 @@ class Reconciler:
             return Next(error=error)
         if image.error is not None:
             return Next(error=image.error, awaits_news=True)
-        rollout = Rollout.of(self._deployment(key, app))
-        return Next(after=_DIAGNOSE_INTERVAL if rollout.exists and not rollout.complete else None)
+        rollout = self._rollout(key, app)
+        if not rollout.exists or rollout.complete:
+            return Next()
+        known = self._diagnoses.get(key)
+        return Next(after=known.interval if known else _DIAGNOSE_AFTER)
 
     def _inventory(self, key: AppKey, app: ContainerApp) -> tuple[ObjectRef, ...]:
         owned = [
@@ -324,6 +289,9 @@ class Reconciler:
         deployment = self.cache.children(key).get(ref)
         return deployment if deployment and owned_by(deployment, app.metadata.uid) else None
 
+    def _rollout(self, key: AppKey, app: ContainerApp) -> Rollout:
+        return Rollout.of(self._deployment(key, app))
+
     def _rolling_for(self, app: ContainerApp) -> float:
         """Seconds since the status began to say Reconciling; 0 where it does not."""
         conditions = {condition.type: condition for condition in app.status.conditions}
@@ -338,16 +306,6 @@ class Reconciler:
     def _timestamp(self) -> str:
         return self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    def _forget(self, key: AppKey) -> None:
-        self.digests.forget(key)
-        self._pending_since.pop(key, None)
-        self._patched_at.pop(key, None)
-        self._announced.pop(key, None)
-
-
-def _url(key: AppKey, ref: ObjectRef) -> str:
-    return path(ref.api_version, _PLURALS[ref.api_version, ref.kind], key[0], ref.name)
-
 
 def _recreates(plan: Plan, app: ContainerApp) -> bool:
     """Whether the plan creates a child that the status says was there before."""
@@ -356,21 +314,17 @@ def _recreates(plan: Plan, app: ContainerApp) -> bool:
     return any((ref.api_version, ref.kind, ref.name) in known for ref in created)
 
 
-def _name_taken(ref: ObjectRef) -> Blocked:
-    return Blocked(
-        "NameTaken",
-        f"{ref} exists already and does not belong to this app. Rename the app, delete the {ref.kind}, or let the "
-        f"app take it over with the annotation {ADOPT_ANNOTATION}=true.",
-    )
+def _told_of_failure(app: ContainerApp) -> bool:
+    """Whether the status of this very generation says that the image has no digest: asking again is no news."""
+    conditions = {condition.type: condition.status for condition in app.status.conditions}
+    current = app.status.observed_generation == app.metadata.generation
+    return current and conditions.get("ImageResolved") == "False"
 
 
-def _summary(plan: Plan) -> str:
-    parts: Mapping[str, list[str]] = {
-        "create": [str(ObjectRef.of(manifest)) for manifest in plan.creates],
-        "update": [str(ObjectRef.of(manifest)) for manifest in plan.updates],
-        "delete": [str(ref) for ref in plan.deletes],
-    }
-    return "; ".join(f"{verb} {', '.join(names)}" for verb, names in parts.items() if names)
+def _asked(manifest: Manifest) -> tuple[object, ...]:
+    """Return what a user can ask for in an app."""
+    metadata = manifest["metadata"]
+    return manifest["spec"], metadata.get("annotations"), metadata.get("deletionTimestamp")
 
 
 def _sooner(after: Next, seconds: float) -> Next:

@@ -21,6 +21,7 @@ from containerapp.model import (
     Manifest,
     ObjectRef,
     Outcome,
+    PinnedImage,
 )
 
 _AWAITED = {"Ready", "Reconciling", "Stalled", "ImageResolved"}
@@ -231,6 +232,8 @@ def _image_resolved(view: View) -> Condition:
     if image.pin is None or image.pending:
         message = f"Asking the registry where {view.app.spec.image} points."
         return Condition(type="ImageResolved", status="Unknown", reason="Resolving", message=message)
+    if image.unasked and (standing := _standing(view, image.pin)):
+        return standing
     if image.latest_digest is not None:
         message = (
             f"{image.pin.reference} now points to {image.latest_digest}, but {image.pin.digest} keeps running. "
@@ -242,6 +245,18 @@ def _image_resolved(view: View) -> Condition:
     if image.news_error is not None:
         message += f" Whether the tag has moved since cannot be told: {image.news_error.message}"
     return Condition(type="ImageResolved", status="True", reason="Resolved", message=message)
+
+
+def _standing(view: View, pin: PinnedImage) -> Condition | None:
+    """What the status says of the very same digest, which holds until a registry has been asked."""
+    known, told = (
+        view.app.status.image,
+        {condition.type: condition for condition in view.app.status.conditions},
+    )
+    old = told.get("ImageResolved")
+    if old is None or old.status != "True" or known is None or known.digest != pin.digest:
+        return None
+    return Condition(type=old.type, status=old.status, reason=old.reason, message=old.message)
 
 
 def _available(view: View) -> Condition:

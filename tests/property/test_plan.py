@@ -84,7 +84,7 @@ def test_what_lives_as_it_was_wanted_does_not_differ(spec: Manifest, image: Pinn
         assert not differs(manifest, manifest)
     live = live_children(app, image)
     desired = desired_children(app, image)
-    assert make_plan(desired=desired, live=live, owner=(NAME, UID), adopt=False, prune=True) == Plan()
+    assert make_plan(desired=desired, live=live, owner=(NAME, UID), adopt=False) == Plan()
 
 
 @unhurried

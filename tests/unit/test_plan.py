@@ -38,8 +38,8 @@ WEB = an_app(
 )
 
 
-def _plan(live: dict[ObjectRef, Manifest], *, adopt: bool = False, prune: bool = True) -> Plan:
-    return make_plan(desired=desired_children(WEB), live=live, owner=(NAME, UID), adopt=adopt, prune=prune)
+def _plan(live: dict[ObjectRef, Manifest], *, adopt: bool = False) -> Plan:
+    return make_plan(desired=desired_children(WEB), live=live, owner=(NAME, UID), adopt=adopt)
 
 
 def _refs(manifests: tuple[Manifest, ...]) -> list[ObjectRef]:
@@ -301,23 +301,21 @@ def test_waits_for_a_child_that_is_being_deleted() -> None:
     assert plan.empty
 
 
-def _worker_plan(live: dict[ObjectRef, Manifest], *, prune: bool) -> Plan:
-    return make_plan(
-        desired=desired_children(an_app()), live=live, owner=(NAME, UID), adopt=False, prune=prune
-    )
+def _worker_plan(live: dict[ObjectRef, Manifest], *, keep: frozenset[ObjectRef] | None = frozenset()) -> Plan:
+    return make_plan(desired=desired_children(an_app()), live=live, owner=(NAME, UID), adopt=False, keep=keep)
 
 
 def test_deletes_what_is_no_longer_wanted() -> None:
     """An app that has become a worker loses its Service."""
     live = live_children(an_app()) | {SERVICE: live_children(WEB)[SERVICE]}
-    assert _worker_plan(live, prune=True).deletes == (SERVICE,)
-    assert not _worker_plan(live, prune=True).empty
+    assert _worker_plan(live).deletes == (SERVICE,)
+    assert not _worker_plan(live).empty
 
 
 def test_deletes_nothing_while_not_everything_could_be_rendered() -> None:
     """An unknown digest hides the Deployment from what is wanted; that must not cost the running Pods."""
     live = live_children(an_app()) | {SERVICE: live_children(WEB)[SERVICE]}
-    assert _worker_plan(live, prune=False).deletes == ()
+    assert _worker_plan(live, keep=None).deletes == ()
 
 
 @pytest.mark.parametrize(
@@ -374,3 +372,9 @@ def test_compares_quantities_as_kubernetes_stores_them(
 def test_tells_absence_from_difference(desired: Any, live: Any, *, different: bool) -> None:
     """Kubernetes omits some empty fields and keeps others; only the latter are missed."""
     assert differs(desired, live) is different
+
+
+def test_keeps_what_the_pods_still_need() -> None:
+    """A user may name the very account that was made for the app before."""
+    live = live_children(WEB)
+    assert _worker_plan(live, keep=frozenset({SERVICE})).deletes == ()

@@ -7,14 +7,23 @@ reconcile, so that looking at the world costs no request. Never asks the API ser
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from containerapp.api.v1alpha1 import KIND
-from containerapp.model import APP_LABEL, AppKey, Manifest, ObjectRef
+from containerapp.model import APP_LABEL, AppKey, ChildKind, Manifest, ObjectRef
 
 _TOMBSTONES = 10_000
 _Identity: TypeAlias = tuple[AppKey, ObjectRef]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A list of one kind, and the resourceVersion that it stands for."""
+
+    items: Sequence[Manifest]
+    version: int
 
 
 class Cache:
@@ -24,6 +33,7 @@ class Cache:
         self._apps: dict[AppKey, Manifest] = {}
         self._children: defaultdict[AppKey, dict[ObjectRef, Manifest]] = defaultdict(dict)
         self._tombstones: OrderedDict[_Identity, int] = OrderedDict()
+        self._floors: dict[tuple[str, str, str | None], int] = {}
 
     def app(self, key: AppKey) -> Manifest | None:
         """Return the app as last seen, or None when there is none."""
@@ -54,16 +64,18 @@ class Cache:
         return True
 
     def put_child(self, manifest: Manifest) -> AppKey | None:
-        """Store a child; return its app's key if this was news."""
+        """Store a child; return its app's key if this was news.
+
+        An unknown child that is no newer than the last list of its kind was missing there: it is gone again.
+        """
         key = app_key(manifest)
         if key is None:
             return None
-        ref = ObjectRef.of(manifest)
-        buried = self._tombstones.get((key, ref), 0)
-        if _version(manifest) <= buried or not _newer(manifest, self._children[key].get(ref)):
+        ref, version = ObjectRef.of(manifest), _version(manifest)
+        known = self._children.get(key, {}).get(ref)
+        if known is None and version <= max(self._floor(key, ref), self._tombstones.get((key, ref), 0)):
             return None
-        self._children[key][ref] = manifest
-        return key
+        return self._store(key, ref, manifest) if _newer(manifest, known) else None
 
     def drop_child(self, manifest: Manifest) -> AppKey | None:
         """Forget a child that the API server says is gone; return its app's key if it was known.
@@ -80,23 +92,38 @@ class Cache:
         self._remove(key, ref)
         return key
 
-    def replace_children(
-        self, api_version: str, kind: str, namespace: str | None, manifests: Iterable[Manifest]
-    ) -> set[AppKey]:
-        """Take a fresh list of one kind for all there is (in `namespace`); return the keys it changes."""
-        listed = {identity: item for item in manifests if (identity := _identity(item)) is not None}
+    def replace_children(self, kind: ChildKind, namespace: str | None, listed: Listed) -> set[AppKey]:
+        """Take a fresh list of one kind for all there was (in `namespace`); return the keys it changes.
+
+        Children that are newer than the list stay: the answer to a write of ours came before it.
+        """
+        items = {identity: item for item in listed.items if (identity := _identity(item)) is not None}
         gone = [
             (key, ref)
             for key, children in self._children.items()
-            for ref in children
-            if (ref.api_version, ref.kind) == (api_version, kind)
+            for ref, child in children.items()
+            if (ref.api_version, ref.kind) == (kind.api_version, kind.kind)
             and namespace in {None, key[0]}
-            and (key, ref) not in listed
+            and (key, ref) not in items
+            and _version(child) <= listed.version
         ]
         for key, ref in gone:
             self._remove(key, ref)
-        changed = {self.put_child(item) for item in listed.values()} | {key for key, _ in gone}
-        return {key for key in changed if key is not None}
+        changed = {
+            self._store(key, ref, item)
+            for (key, ref), item in items.items()
+            if _newer(item, self._children.get(key, {}).get(ref))
+        }
+        self._floors[kind.api_version, kind.kind, namespace] = listed.version
+        return changed | {key for key, _ in gone}
+
+    def _store(self, key: AppKey, ref: ObjectRef, manifest: Manifest) -> AppKey:
+        self._children[key][ref] = manifest
+        return key
+
+    def _floor(self, key: AppKey, ref: ObjectRef) -> int:
+        kind = (ref.api_version, ref.kind)
+        return max(self._floors.get((*kind, key[0]), 0), self._floors.get((*kind, None), 0))
 
     def _remove(self, key: AppKey, ref: ObjectRef) -> None:
         del self._children[key][ref]

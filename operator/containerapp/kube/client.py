@@ -21,6 +21,8 @@ from containerapp.errors import Blocked, ContainerAppError, Transient
 from containerapp.model import MANAGER, Manifest
 
 _TIMEOUT = 30.0
+_UNAUTHORIZED = 401
+_MESSAGE_LIMIT = 2000
 _REFUSED = {400, 405, 413, 415, 422}
 
 Observe = Callable[[str, str, str], None]
@@ -53,6 +55,7 @@ async def connect(observe: Observe) -> AsyncIterator[Client]:
     configuration = Configuration()
     await _configure(configuration)
     configuration.retries = None
+    configuration.connection_pool_maxsize = 0  # no limit: every namespace holds a watch for each kind
     async with ApiClient(configuration=configuration) as api:
         yield Client(api, observe)
 
@@ -77,11 +80,10 @@ class Client:
         self.may_write: Callable[[], bool] = lambda: True
         self._observe = observe
 
-    def credentials(self) -> dict[str, Any]:
+    async def credentials(self) -> dict[str, Any]:
         """Return server and credentials in the words of kopf's ConnectionInfo, fresh for a new login."""
         configuration = self.api.configuration
-        if configuration.refresh_api_key_hook is not None:
-            configuration.refresh_api_key_hook(configuration)
+        await _configure(configuration)
         scheme, _, token = str(configuration.api_key.get("BearerToken", "")).partition(" ")
         return {
             "server": configuration.host,
@@ -138,7 +140,7 @@ class Client:
         try:
             async for line in response.content:
                 yield json.loads(line)
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Transient("WatchBroken", f"The watch of {url} broke: {error!r}") from error
         finally:
             response.close()
@@ -147,7 +149,7 @@ class Client:
         response = await self._send(method, url, **options)
         try:
             answer: Manifest = json.loads(await response.read())
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Transient("ApiServerUnavailable", f"{method} {url}: {error!r}") from error
         return answer
 
@@ -184,7 +186,9 @@ class Client:
         self._observe(verb, url, str(response.status))
         raw: aiohttp.ClientResponse = response.response
         if not raw.ok:
-            raise translate(raw.status, await _text(raw))
+            if raw.status == _UNAUTHORIZED:
+                await _configure(self.api.configuration)
+            raise translate(raw.status, await _text(raw), retry_after=raw.headers.get("Retry-After"))
         return raw
 
 
@@ -195,7 +199,7 @@ def path(api_version: str, plural: str, namespace: str | None, name: str | None 
     return root + scope + f"/{plural}" + (f"/{name}" if name else "") + (f"/{sub}" if sub else "")
 
 
-def translate(status: int, body: str) -> ContainerAppError:
+def translate(status: int, body: str, *, retry_after: str | None = None) -> ContainerAppError:
     """Say what an answer of the API server means for the app."""
     message, causes = _message(body)
     match status:
@@ -207,7 +211,7 @@ def translate(status: int, body: str) -> ContainerAppError:
             return Expired("Expired", message)
         case 403 if "NamespaceTerminating" in causes:
             return NamespaceTerminating("NamespaceTerminating", message)
-        case 401 | 403:
+        case 403:
             return Blocked(
                 "Forbidden",
                 f"The API server refuses the operator: {message}. A quota, an admission policy or a missing rule "
@@ -217,16 +221,21 @@ def translate(status: int, body: str) -> ContainerAppError:
             kind = Invalid if status == 422 else Blocked
             return kind("Rejected", f"The API server rejects what the app asks for: {message}")
         case _:
-            return Transient("ApiServerUnavailable", f"The API server answers {status}: {message}")
+            seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
+            return Transient(
+                "ApiServerUnavailable", f"The API server answers {status}: {message}", retry_after=seconds
+            )
 
 
 def _message(body: str) -> tuple[str, set[str]]:
     try:
         parsed = json.loads(body)
         causes = (parsed.get("details") or {}).get("causes") or []
-        return str(parsed.get("message", body)), {str(cause.get("reason")) for cause in causes}
+        return str(parsed.get("message", body))[:_MESSAGE_LIMIT], {
+            str(cause.get("reason")) for cause in causes
+        }
     except (ValueError, AttributeError):
-        return body[:500], set()
+        return body[:_MESSAGE_LIMIT], set()
 
 
 async def _text(response: aiohttp.ClientResponse) -> str:

@@ -21,6 +21,8 @@ from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
 
+from containerapp.tasks import end
+
 _logger = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
@@ -140,7 +142,7 @@ class Leadership:
         try:
             return await self._work_while(election, leading, work)
         finally:
-            await _end(election)
+            await end([election])
             self._lock = None
             await lock.release()
 
@@ -154,7 +156,7 @@ class Leadership:
         try:
             await asyncio.wait({acquired, election}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _end(acquired)
+            await end([acquired])
         if election.done():
             election.result()
             return False
@@ -167,10 +169,4 @@ class Leadership:
                 return True
             return False
         finally:
-            await _end(task)
-
-
-async def _end(task: asyncio.Task[Any]) -> None:
-    """Cancel a task and wait for its end; its error, if any, is its owner's affair."""
-    task.cancel()
-    await asyncio.wait({task})
+            await end([task])

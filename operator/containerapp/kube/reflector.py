@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from containerapp.errors import ContainerAppError
-from containerapp.kube.cache import Cache, without_managed_fields
+from containerapp.kube.cache import Cache, Listed, without_managed_fields
 from containerapp.kube.client import Client, Expired, path, translate
 from containerapp.model import MANAGED_BY_LABEL, MANAGER, AppKey, ChildKind, Manifest
+from containerapp.tasks import cancelled
 
 _logger = logging.getLogger(__name__)
 
@@ -50,11 +51,26 @@ class Reflector:
                 version = await self._list()
                 failures = 0
                 await self._watch(version)
-            except ContainerAppError as error:
-                delay = _BACKOFF[min(failures, len(_BACKOFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-                failures += 1
-                _logger.warning("Listing %s again in %.1f s: %s", self.kind.plural, delay, error)
-                await asyncio.sleep(delay)
+            except Exception as error:  # noqa: BLE001 - whatever an odd answer breaks, the watch must go on
+                self._complain(error)
+            except asyncio.CancelledError:
+                if cancelled():
+                    raise
+                _logger.debug("A request for %s was cancelled by somebody else", self.kind.plural)
+            delay = _BACKOFF[min(failures, len(_BACKOFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+            failures += 1
+            await asyncio.sleep(delay)
+
+    def _complain(self, error: Exception) -> None:
+        """Log; and where access is denied, go on without: one lost namespace must not stop the others."""
+        where = f"of {self.namespace}" if self.namespace else "of the cluster"
+        _logger.warning("The %s %s cannot be followed: %s", self.kind.plural, where, error)
+        if (
+            self.namespace is not None
+            and isinstance(error, ContainerAppError)
+            and error.reason == "Forbidden"
+        ):
+            self.listed.set()
 
     @property
     def _url(self) -> str:
@@ -71,11 +87,12 @@ class Reflector:
             if not token:
                 break
             query["continue"] = token
-        changed = self.cache.replace_children(self.kind.api_version, self.kind.kind, self.namespace, items)
-        self.listed.set()
-        for key in changed:
+        version = str(page["metadata"]["resourceVersion"])
+        listed = Listed(items=items, version=int(version))
+        for key in self.cache.replace_children(self.kind, self.namespace, listed):
             self.notify(key)
-        return str(page["metadata"]["resourceVersion"])
+        self.listed.set()
+        return version
 
     async def _watch(self, version: str) -> None:
         """Follow the changes from `version`; return when a new list is needed."""

@@ -7,7 +7,7 @@ pruning and the chart's RBAC derive from it. A new kind is one new file and one 
 from __future__ import annotations
 
 from containerapp.api.v1alpha1 import ContainerApp
-from containerapp.model import ChildKind, Inputs, Manifest
+from containerapp.model import ChildKind, Inputs, Manifest, ObjectRef
 from containerapp.render import deployment, service, service_account
 
 CHILDREN: tuple[ChildKind, ...] = (
@@ -20,3 +20,14 @@ CHILDREN: tuple[ChildKind, ...] = (
 def render(app: ContainerApp, inputs: Inputs) -> tuple[Manifest, ...]:
     """Return the manifests of all children that `app` wants."""
     return tuple(manifest for child in CHILDREN for manifest in child.render(app, inputs))
+
+
+def needed(app: ContainerApp) -> frozenset[ObjectRef]:
+    """Return what the app's Pods need without its being rendered: the account that the user names.
+
+    It may be the very one that was made for the app before.
+    """
+    name = app.spec.service_account_name
+    if name is None:
+        return frozenset()
+    return frozenset({ObjectRef(api_version="v1", kind="ServiceAccount", name=name)})

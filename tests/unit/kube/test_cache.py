@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from containerapp.kube import cache as cache_module
-from containerapp.kube.cache import Cache, app_key, without_managed_fields
-from containerapp.model import APP_LABEL, Manifest, ObjectRef
+from containerapp.kube.cache import Cache, Listed, app_key, without_managed_fields
+from containerapp.model import APP_LABEL, AppKey, Manifest, ObjectRef
+from containerapp.render import deployment
 from tests.builders import DEPLOYMENT, KEY, NAME, NAMESPACE, OTHER_UID, SERVICE, UID, app_manifest
 
 OTHER_KEY = ("elsewhere", NAME)
@@ -128,6 +129,28 @@ def test_remembers_only_so_many_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache.put_child(_child(10, name="c")) is None
 
 
+def _relist(
+    cache: Cache, items: list[Manifest], namespace: str | None = None, version: int = 8
+) -> set[AppKey]:
+    return cache.replace_children(deployment.CHILD, namespace, Listed(items=items, version=version))
+
+
+def test_a_list_does_not_lose_a_child_that_was_made_after_it() -> None:
+    """The answer to our own write may be newer than the list that is just being taken."""
+    cache = Cache()
+    cache.put_child(_child(9))
+    assert _relist(cache, []) == set()
+    assert _version(cache) == "9"
+
+
+def test_an_answer_older_than_a_list_without_the_child_brings_no_ghost() -> None:
+    """The child was deleted again while no watch could tell."""
+    cache = Cache()
+    _relist(cache, [])
+    assert cache.put_child(_child(8)) is None
+    assert cache.put_child(_child(9)) == KEY
+
+
 def test_a_fresh_list_tells_which_apps_it_changes() -> None:
     """New, changed and vanished children are news; those that are as they were are none."""
     cache = Cache()
@@ -135,10 +158,10 @@ def test_a_fresh_list_tells_which_apps_it_changes() -> None:
         cache.put_child(_child(5, name=name))
     cache.put_child(_child(5, "Service", name="gone"))
     listed = [_child(5, name="same"), _child(6, name="changed"), _child(7, name="new")]
-    keys = cache.replace_children("apps/v1", "Deployment", None, listed)
+    keys = _relist(cache, listed)
     assert keys == {(NAMESPACE, name) for name in ("changed", "gone", "new")}
     assert [ref.kind for ref in cache.children((NAMESPACE, "gone"))] == ["Service"]
-    assert cache.replace_children("apps/v1", "Deployment", None, listed) == set()
+    assert _relist(cache, listed) == set()
 
 
 def test_a_list_of_one_namespace_says_nothing_of_another() -> None:
@@ -146,7 +169,7 @@ def test_a_list_of_one_namespace_says_nothing_of_another() -> None:
     cache = Cache()
     cache.put_child(_child(5))
     cache.put_child(_child(5, namespace="elsewhere"))
-    assert cache.replace_children("apps/v1", "Deployment", NAMESPACE, []) == {KEY}
+    assert _relist(cache, [], NAMESPACE) == {KEY}
     assert list(cache.children(OTHER_KEY)) == [DEPLOYMENT]
 
 
@@ -154,7 +177,7 @@ def test_a_list_that_is_older_than_our_own_write_does_not_undo_it() -> None:
     """The answer to the write came while the list was on its way."""
     cache = Cache()
     cache.put_child(_child(9))
-    assert cache.replace_children("apps/v1", "Deployment", None, [_child(8)]) == set()
+    assert _relist(cache, [_child(8)]) == set()
     assert _version(cache) == "9"
 
 
@@ -181,7 +204,7 @@ def test_an_object_of_no_app_is_not_kept() -> None:
     del stray["metadata"]["ownerReferences"]
     assert cache.put_child(stray) is None
     assert cache.drop_child(stray) is None
-    assert cache.replace_children("apps/v1", "Deployment", None, [stray]) == set()
+    assert _relist(cache, [stray]) == set()
     assert len(cache._children) == 0
 
 

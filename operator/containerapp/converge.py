@@ -1,0 +1,183 @@
+"""Carries out a plan: creates what can only be created, writes over what is ours, prunes last. Writes to children only.
+
+Called by the reconcile once a round. Every write names the object it is meant for, so that nothing is made anew that
+has just been deleted, and nothing of somebody else's is touched; each answer goes into the cache at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from containerapp.api.v1alpha1 import API_VERSION, PLURAL, ContainerApp
+from containerapp.errors import Blocked, ContainerAppError, Transient
+from containerapp.inventory import deleting, owned_by, owned_by_predecessor
+from containerapp.kube.cache import Cache, without_managed_fields
+from containerapp.kube.client import Client, Conflict, Invalid, NotFound, path
+from containerapp.model import ADOPT_ANNOTATION, AppKey, Manifest, ObjectRef
+from containerapp.plan import Plan, differs
+from containerapp.render import CHILDREN
+
+_logger = logging.getLogger(__name__)
+
+_ABSENT_VERSION = "1"
+"""No stored object has this resourceVersion: applying with it creates an object or fails with a conflict."""
+
+_UPDATES_AT_ONCE = 10.0
+_UPDATES_PER_SECOND = 0.5
+_PLURALS = {(child.api_version, child.kind): child.plural for child in CHILDREN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The app that a plan is for, and its children as they were when the plan was made."""
+
+    key: AppKey
+    app: ContainerApp
+    live: Mapping[ObjectRef, Manifest]
+
+    @property
+    def adopts(self) -> bool:
+        """Whether the user lets the app take over what is not its own."""
+        return self.app.metadata.annotations.get(ADOPT_ANNOTATION) == "true"
+
+
+@dataclass(kw_only=True)
+class Writer:
+    """Writes children. `clock` is monotonic."""
+
+    client: Client
+    cache: Cache
+    clock: Callable[[], float]
+    _budgets: dict[AppKey, tuple[float, float]] = field(default_factory=dict)
+
+    def hold_off(self, key: AppKey) -> float:
+        """Take one update out of the app's budget; return the seconds until there is one, 0 where there was.
+
+        Somebody who undoes each of our writes at once must not make a war of it.
+        """
+        now = self.clock()
+        left, since = self._budgets.get(key, (_UPDATES_AT_ONCE, now))
+        left = min(_UPDATES_AT_ONCE, left + (now - since) * _UPDATES_PER_SECOND)
+        spent = left >= 1.0
+        self._budgets[key] = (left - spent, now)
+        return 0.0 if spent else (1.0 - left) / _UPDATES_PER_SECOND
+
+    def forget(self, key: AppKey) -> None:
+        """Drop the budget of an app that is gone."""
+        self._budgets.pop(key, None)
+
+    async def still_exists(self, key: AppKey, uid: str) -> bool | None:
+        """Ask for the app, and take the answer into the cache: True while it lives, None when none of the name does.
+
+        Asked before a child that was there is made again: children vanish with their app, and after a broken watch
+        nobody may have told of the app's own end.
+        """
+        try:
+            stored = without_managed_fields(await self.client.get(path(API_VERSION, PLURAL, *key)))
+        except NotFound:
+            self.cache.drop_app(key, uid)
+            return None
+        self.cache.put_app(stored)
+        return stored["metadata"]["uid"] == uid and not deleting(stored)
+
+    async def converge(
+        self, target: Target, plan: Plan, *, settled: Callable[[], bool]
+    ) -> ContainerAppError | None:
+        """Write what differs; prune what is no longer wanted, but not while a write fails or the rollout goes on.
+
+        Pods of the old version still need what the new one does without. Return the first thing that went wrong.
+        """
+        errors: list[ContainerAppError] = [_name_taken(ref) for ref in plan.foreign]
+        writes = [
+            *(partial(self._create, target, manifest) for manifest in plan.creates),
+            *(partial(self._update, target, manifest) for manifest in plan.updates),
+        ]
+        if writes:
+            _logger.info("Writing %s", _summary(plan))
+        for write in writes:
+            try:
+                await write()
+            except ContainerAppError as error:
+                errors.append(error)
+        if plan.deletes and not errors and settled():
+            errors += await self._prune(target, plan.deletes)
+        return errors[0] if errors else None
+
+    async def _prune(self, target: Target, refs: tuple[ObjectRef, ...]) -> list[ContainerAppError]:
+        errors = []
+        for ref in refs:
+            _logger.info("Deleting %s", ref)
+            try:
+                await self.client.delete(_url(target.key, ref), target.live[ref]["metadata"]["uid"])
+            except NotFound:
+                _logger.debug("%s was gone already", ref)
+            except ContainerAppError as error:
+                errors.append(error)
+        return errors
+
+    async def _create(self, target: Target, manifest: Manifest) -> None:
+        """Create a child that was not seen; where one exists after all, find out whose it is."""
+        ref = ObjectRef.of(manifest)
+        body = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": _ABSENT_VERSION}}
+        try:
+            self._learn(manifest, await self.client.apply(_url(target.key, ref), body))
+        except Conflict:
+            existing = without_managed_fields(await self.client.get(_url(target.key, ref)))
+            uid = target.app.metadata.uid
+            if deleting(existing) or owned_by_predecessor(existing, target.app.metadata.name, uid):
+                raise Transient(
+                    "PredecessorTerminating", f"Waiting for the old {ref} to be removed."
+                ) from None
+            if not owned_by(existing, uid) and not target.adopts:
+                raise _name_taken(ref) from None
+            await self._write_over(target.key, manifest, existing["metadata"]["uid"])
+
+    async def _update(self, target: Target, manifest: Manifest) -> None:
+        await self._write_over(target.key, manifest, target.live[ObjectRef.of(manifest)]["metadata"]["uid"])
+
+    async def _write_over(self, key: AppKey, manifest: Manifest, uid: str) -> None:
+        url, body = (
+            _url(key, ObjectRef.of(manifest)),
+            {**manifest, "metadata": {**manifest["metadata"], "uid": uid}},
+        )
+        try:
+            stored = await self.client.apply(url, body)
+        except Invalid:
+            # What somebody else has put into a list beside ours may break a rule: two ports of one name, say.
+            await self.client.merge(url, body)
+            stored = await self.client.apply(url, body)
+        self._learn(manifest, stored)
+
+    def _learn(self, written: Manifest, stored: Manifest) -> None:
+        """Take the answer into the cache at once; refuse to fight whoever changes it on its way in."""
+        self.cache.put_child(without_managed_fields(stored))
+        if differs(written, stored):
+            raise Blocked(
+                "FieldContested",
+                f"{ObjectRef.of(written)} was stored otherwise than written: an admission webhook changes a field "
+                "that the app sets. Exclude the object from the webhook, or change the app.",
+            )
+
+
+def _url(key: AppKey, ref: ObjectRef) -> str:
+    return path(ref.api_version, _PLURALS[ref.api_version, ref.kind], key[0], ref.name)
+
+
+def _name_taken(ref: ObjectRef) -> Blocked:
+    return Blocked(
+        "NameTaken",
+        f"{ref} exists already and does not belong to this app. Rename the app, delete the {ref.kind}, or let the "
+        f"app take it over with the annotation {ADOPT_ANNOTATION}=true.",
+    )
+
+
+def _summary(plan: Plan) -> str:
+    parts = {"create": plan.creates, "update": plan.updates}
+    return "; ".join(
+        f"{verb} {', '.join(str(ObjectRef.of(manifest)) for manifest in manifests)}"
+        for verb, manifests in parts.items()
+        if manifests
+    )

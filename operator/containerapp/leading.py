@@ -1,0 +1,222 @@
+"""What runs while a replica leads: one queue, a few workers, reflectors of the children and the watch of the apps.
+
+Made anew by main with every turn, so that nothing is remembered from the last. Wires and ends the parts in order;
+every decision about an app is made below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+
+import aiohttp
+
+from containerapp import logs
+from containerapp.appwatch import AppWatch
+from containerapp.aws.ecr import EcrSource
+from containerapp.converge import Writer
+from containerapp.digests import DigestResolver, Timing
+from containerapp.errors import Blocked, ContainerAppError, InvalidSpec, Transient
+from containerapp.kube.cache import Cache
+from containerapp.kube.client import Client
+from containerapp.kube.queue import WorkQueue
+from containerapp.kube.reflector import Reflector
+from containerapp.metrics import STATES, Metrics
+from containerapp.model import AppKey, Manifest
+from containerapp.oci import OciSource
+from containerapp.reconcile import Next, Reconciler
+from containerapp.render import CHILDREN
+from containerapp.settings import Settings
+from containerapp.tasks import cancelled, end
+
+_logger = logging.getLogger(__name__)
+
+_BLOCKED_RETRY = 30.0
+"""First delay, in seconds, before something that somebody else has to mend is tried again."""
+
+
+@dataclass(kw_only=True)
+class Leading:
+    """What runs while this replica leads: made anew with every turn, so that nothing is remembered."""
+
+    settings: Settings
+    client: Client
+    metrics: Metrics
+    session: aiohttp.ClientSession
+    stop: asyncio.Event
+    identity: str
+    cache: Cache = field(default_factory=Cache)
+    queue: WorkQueue = field(init=False)
+    synced: bool = False
+    watch: AppWatch = field(init=False)
+    _busy_since: dict[AppKey, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.queue = WorkQueue(on_wait=self.metrics.queue_wait.observe)
+        self.watch = AppWatch(
+            client=self.client,
+            namespaces=self.settings.namespaces,
+            identity=self.identity,
+            take=self._take,
+            stop=self.stop,
+        )
+        self.metrics.queue_depth.set_function(lambda: len(self.queue))
+        for state in STATES:
+            self.metrics.apps.labels(state=state).set_function(partial(self._count, state))
+
+    async def run(self) -> None:
+        """Watch and reconcile until told to stop; what is being reconciled then may finish first."""
+        resolver = self._resolver()
+        reconciler = Reconciler(
+            client=self.client,
+            cache=self.cache,
+            writer=Writer(client=self.client, cache=self.cache, clock=time.monotonic),
+            digests=resolver,
+            default_registry=self.settings.default_registry,
+            clock=time.monotonic,
+            now=lambda: datetime.now(UTC),
+        )
+        reflectors = self._reflectors()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                background = [tasks.create_task(resolver.run(), name="digest resolver")]
+                for reflector in reflectors:
+                    name = f"reflector of {reflector.kind.plural}"
+                    background.append(tasks.create_task(reflector.run(), name=name))
+                for reflector in reflectors:
+                    await reflector.listed.wait()
+                self.synced = True
+                _logger.info("All children are listed; reconciling")
+                workers = [
+                    tasks.create_task(self._work(reconciler), name=f"worker {number}")
+                    for number in range(self.settings.workers)
+                ]
+                background.append(tasks.create_task(self.watch.run(), name="watch of the apps"))
+                await self.stop.wait()
+                await end(workers)
+                await end(background)
+        finally:
+            self.queue.close()
+
+    def sickness(self) -> str | None:
+        """Return a complaint when a reconcile hangs, which every time-out below should have made impossible."""
+        limit = 600.0
+        now = time.monotonic()
+        stuck = [key for key, since in self._busy_since.items() if now - since > limit]
+        return f"the reconcile of {'/'.join(stuck[0])} hangs" if stuck else None
+
+    def unreadiness(self) -> str | None:
+        """Return what is waited for, or what keeps failing."""
+        if not self.synced:
+            return "waiting for the first lists"
+        if self.watch.broken:
+            return "the watch of the apps keeps failing; see the log"
+        return None
+
+    async def _work(self, reconciler: Reconciler) -> None:
+        while True:
+            key = await self.queue.get()
+            self._busy_since[key] = time.monotonic()
+            reconcile = asyncio.create_task(
+                self._reconcile(reconciler, key), name=f"reconcile of {'/'.join(key)}"
+            )
+            try:
+                await asyncio.shield(reconcile)
+            except asyncio.CancelledError:
+                if not cancelled():
+                    self.queue.retry(key)
+                    continue
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(
+                        reconcile, self.settings.shutdown_timeout if self.stop.is_set() else 0
+                    )
+                raise
+            finally:
+                del self._busy_since[key]
+                self.queue.done(key)
+
+    async def _reconcile(self, reconciler: Reconciler, key: AppKey) -> None:
+        """Reconcile one app and see to its next turn; a bug at one app must not end the others' worker."""
+        started = time.monotonic()
+        with logs.about(*key):
+            try:
+                outcome = self._follow_up(key, await reconciler.reconcile(key))
+            except Exception:
+                _logger.exception("Reconciling failed by a bug in the operator; it is tried again")
+                self.queue.retry(key)
+                outcome = "bug"
+        self.metrics.reconciles.labels(outcome=outcome).inc()
+        self.metrics.duration.observe(time.monotonic() - started)
+
+    def _follow_up(self, key: AppKey, following: Next) -> str:
+        match following:
+            case Next(gone=True):
+                self.queue.forget(key)
+                return "gone"
+            case Next(error=InvalidSpec()):
+                self.queue.succeeded(key)
+                return "invalid"
+            case Next(error=ContainerAppError() as error, awaits_news=True):
+                self.queue.succeeded(key)
+                return "blocked" if isinstance(error, Blocked) else "transient"
+            case Next(error=Blocked() as error):
+                delay = self.queue.retry(key, floor=_BLOCKED_RETRY)
+                _logger.warning("%s: %s Next try in %.0f s", error.reason, error.message, delay)
+                return "blocked"
+            case Next(error=None, after=after):
+                self.queue.succeeded(key)
+                if after is not None:
+                    self.queue.add_after(key, after)
+                return "success"
+            case Next(error=error):
+                asked_for = error.retry_after if isinstance(error, Transient) else None
+                delay = self.queue.retry(key, floor=asked_for or 0.0)
+                _logger.info("Next try in %.1f s: %s", delay, error)
+                return "transient"
+
+    def _take(self, what: str | None, manifest: Manifest) -> None:
+        metadata = {name: value for name, value in manifest["metadata"].items() if name != "managedFields"}
+        key = (metadata["namespace"], metadata["name"])
+        if what == "DELETED":
+            changed = self.cache.drop_app(key, metadata["uid"])
+        else:
+            changed = self.cache.put_app({**manifest, "metadata": metadata})
+        if changed:
+            self.queue.add(key)
+
+    def _resolver(self) -> DigestResolver:
+        return DigestResolver(
+            ecr=EcrSource(observe=self.metrics.observe_lookup),
+            others=OciSource(self.session, observe=self.metrics.observe_lookup),
+            on_change=self.queue.add,
+            timing=Timing(refresh=self.settings.image_refresh_interval),
+        )
+
+    def _reflectors(self) -> list[Reflector]:
+        namespaces: Sequence[str | None] = self.settings.namespaces or (None,)
+        return [
+            Reflector(
+                client=self.client, kind=kind, namespace=namespace, cache=self.cache, notify=self.queue.add
+            )
+            for kind in CHILDREN
+            for namespace in namespaces
+        ]
+
+    def _count(self, state: str) -> float:
+        return sum(1 for manifest in self.cache.apps().values() if _state(manifest) == state)
+
+
+def _state(manifest: Manifest) -> str:
+    conditions = {
+        condition["type"]: condition["status"]
+        for condition in manifest.get("status", {}).get("conditions", [])
+    }
+    if conditions.get("Ready") == "True":
+        return "ready"
+    return "stalled" if conditions.get("Stalled") == "True" else "progressing"
