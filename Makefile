@@ -10,6 +10,7 @@ ARGS ?=
 IMAGE ?= containerapp-operator:dev
 BASE_IMAGE ?= public.ecr.aws/docker/library/python:3.13-slim
 WHEELS_PYTHON ?= 3.13
+WHEELS_MACHINE ?= $(shell uname -m)
 
 .DEFAULT_GOAL := help
 
@@ -35,8 +36,13 @@ demo: .venv ## build, install and open the sample application on a throw-away cl
 	$(RUN) python -m examples.demo $(ARGS)
 
 .PHONY: test
-test: check ## everything: static checks, then all tests, the end-to-end test last
-	$(RUN) python -m pytest $(ARGS)
+test: check programs ## everything: static checks, then all tests; those on a real node, and the demo, last
+	$(RUN) python -m pytest -m "not node" --numprocesses=2 --dist=loadfile $(ARGS)
+	$(RUN) python -m pytest -m node $(ARGS)
+
+.PHONY: programs
+programs: .venv ## build what the throw-away cluster consists of, once (11 minutes on 2 cores), into the user's cache
+	$(RUN) python -m devcluster build
 
 .PHONY: unit
 unit: .venv ## the tests that need no cluster, with the coverage of the pure core
@@ -75,7 +81,8 @@ wheels: $(UV) ## collect the wheels of the operator's image in build/wheels
 	rm -rf build/wheels
 	mkdir -p build/wheels
 	$(UV) export --frozen --no-dev --no-emit-project --quiet --output-file build/wheels/requirements.txt
-	.tools/bin/pip download --quiet --only-binary :all: --python-version $(WHEELS_PYTHON) --no-deps \
+	.tools/bin/pip download --quiet --only-binary :all: --implementation cp --python-version $(WHEELS_PYTHON) \
+	  --platform manylinux2014_$(WHEELS_MACHINE) --platform manylinux_2_28_$(WHEELS_MACHINE) --no-deps \
 	  --require-hashes --requirement build/wheels/requirements.txt --dest build/wheels
 	$(UV) build --quiet --wheel --out-dir build/wheels
 
