@@ -7,6 +7,7 @@ the operator's log, so that a red test can be understood from its output alone.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -143,11 +144,10 @@ class World:
 
         An app of another namespace that is applied now is seen after everything before, and then the queue runs empty.
         """
-        marker = self.app("marker") | {"metadata": {"name": "marker", "namespace": "default"}}
-        self.api.apply(marker)
-        self.until("the marker is seen", lambda: self.api.find("Deployment", "default", "marker"))
-        self.api.delete("ContainerApp", "default", "marker")
-        self.until("the marker is gone", lambda: self.api.find("Deployment", "default", "marker") is None)
+        name = f"marker-{secrets.token_hex(4)}"
+        self.api.apply(self.app(name) | {"metadata": {"name": name, "namespace": "default"}})
+        self.until("the marker is seen", lambda: self.api.find("Deployment", "default", name))
+        self.api.delete("ContainerApp", "default", name)
         self.until("the queue is empty", lambda: self.operator.metric("containerapp_queue_depth") == 0)
 
     def _is_ready(self, name: str) -> bool:
