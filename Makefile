@@ -37,7 +37,7 @@ demo: .venv ## build, install and open the sample application on a throw-away cl
 
 .PHONY: test
 test: check programs ## everything: static checks, then all tests; those on a real node, and the demo, last
-	$(RUN) python -m pytest -m "not node" --numprocesses=2 --dist=loadfile $(ARGS)
+	$(RUN) python -m pytest -m "not node" --numprocesses=2 --dist=loadgroup $(ARGS)
 	$(RUN) python -m pytest -m node $(ARGS)
 
 .PHONY: programs

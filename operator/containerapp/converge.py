@@ -147,7 +147,7 @@ class Writer:
             stored = await self.client.apply(url, body)
         except Invalid:
             # What somebody else has put into a list beside ours may break a rule: two ports of one name, say.
-            await self.client.merge(url, body)
+            await self.client.merge(url, {"metadata": {"uid": uid}, "spec": manifest.get("spec", {})})
             stored = await self.client.apply(url, body)
         self._learn(manifest, stored)
 
