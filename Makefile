@@ -37,8 +37,9 @@ demo: .venv ## build, install and open the sample application on a throw-away cl
 
 .PHONY: test
 test: check programs ## everything: static checks, then all tests; those on a real node, and the demo, last
-	$(RUN) python -m pytest -m "not node" --numprocesses=2 --dist=loadgroup $(ARGS)
-	$(RUN) python -m pytest -m node $(ARGS)
+	$(RUN) python -m pytest -m "not node" --ignore=tests/controller --numprocesses=2 --dist=loadfile
+	$(RUN) python -m pytest -m "not node" tests/controller
+	$(RUN) python -m pytest -m node
 
 .PHONY: programs
 programs: .venv ## build what the throw-away cluster consists of, once (11 minutes on 2 cores), into the user's cache
