@@ -54,11 +54,8 @@ class AppWatch:
             again = asyncio.Event()
             try:
                 await self._run_kopf(again, refused)
-                if not again.is_set():
-                    self.stop.set()  # kopf ends by itself, and without an error, at a signal only
             except Exception as error:  # noqa: BLE001 - whatever ends kopf, the apps must be watched
                 _logger.warning("The watch of the apps ended and begins again: %r", error)
-                handle_signals(self.stop)
             lasted = time.monotonic() - started > _RESTART[-1]
             self._failures = 0 if lasted else self._failures + 1
             delay = _RESTART[min(self._failures, len(_RESTART) - 1)]
@@ -78,30 +75,30 @@ class AppWatch:
         return frozenset(refused)
 
     async def _run_kopf(self, again: asyncio.Event, refused: frozenset[str]) -> None:
-        """Run kopf until a signal, an error, or, by `again`, until other namespaces can be served."""
+        """Run kopf until an error, or, by `again`, until other namespaces can be served."""
         served = [namespace for namespace in self.namespaces if namespace not in refused]
         if self.namespaces and not served:
             again.set()
             await asyncio.sleep(_REFUSED_RETRY)
             return
-        started = asyncio.Event()
-        attendants = [asyncio.create_task(self._keep_signals(started), name="signals")]
-        if refused:
-            attendants.append(asyncio.create_task(self._await_admission(again, refused), name="admission"))
+        others = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(
+            registry=self._kopf_registry(),
+            settings=self._kopf_settings(),
+            standalone=True,
+            # kopf's own guess fails for users without a name; it does not export the type.
+            identity=self.identity,  # type: ignore[arg-type]
+            clusterwide=not self.namespaces,
+            namespaces=served,
+            stop_flag=again,
+        )
+        # Take back SIGTERM and SIGINT, which kopf has just claimed: the whole operator ends, in order.
+        handle_signals(self.stop)
+        admission = [asyncio.create_task(self._await_admission(again, refused))] if refused else []
         try:
-            await kopf.operator(
-                registry=self._kopf_registry(),
-                settings=self._kopf_settings(),
-                standalone=True,
-                # kopf's own guess fails for users without a name; it does not export the type.
-                identity=self.identity,  # type: ignore[arg-type]
-                clusterwide=not self.namespaces,
-                namespaces=served,
-                ready_flag=started,
-                stop_flag=again,
-            )
+            await kopf.run_tasks(tasks, ignored=others)
         finally:
-            await end(attendants)
+            await end(admission)
 
     async def _await_admission(self, again: asyncio.Event, refused: frozenset[str]) -> None:
         """Set `again` as soon as a namespace that was refused no longer is."""
@@ -109,11 +106,6 @@ class AppWatch:
             await asyncio.sleep(_REFUSED_RETRY)
             if not await self._refused_namespaces() >= refused:
                 again.set()
-
-    async def _keep_signals(self, started: asyncio.Event) -> None:
-        """Take back SIGTERM and SIGINT, which kopf claims as it starts: the whole operator ends in order."""
-        await started.wait()
-        handle_signals(self.stop)
 
     def _kopf_registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
