@@ -116,7 +116,7 @@ def compute_status(
         "updatedReplicas": rollout.updated,
         "readyReplicas": rollout.ready,
         "selector": f"{APP_LABEL}={name},{MANAGED_BY_LABEL}={MANAGER}",
-        "url": _url(service),
+        "url": _url(app, service),
         "resources": [
             {"apiVersion": ref.api_version, "kind": ref.kind, "name": ref.name} for ref in outcome.resources
         ],
@@ -312,9 +312,17 @@ def _image(app: ContainerApp, outcome: Outcome) -> Manifest:
     return {key: value for key, value in image.items() if value is not None}
 
 
-def _url(service: Manifest | None) -> str | None:
-    """Return the address of the first port: the load balancer's where there is one, else the cluster's own."""
-    ports = (service or {}).get("spec", {}).get("ports", [])
+def _url(app: ContainerApp, service: Manifest | None) -> str | None:
+    """Return the address of the first port: the load balancer's where there is one, else the cluster's own.
+
+    A Service that was taken over may have ports of others before it.
+    """
+    first = next(iter(app.spec.container_ports()), None)
+    ports = [
+        port
+        for port in (service or {}).get("spec", {}).get("ports", [])
+        if first and port.get("name") == first.name
+    ]
     if service is None or not ports:
         return None
     host: str | None = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"

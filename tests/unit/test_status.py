@@ -362,6 +362,16 @@ def test_the_url_is_the_load_balancers_as_soon_as_it_has_one(balancer: Manifest,
     assert status.get("url") == (f"http://{url}" if url else None)
 
 
+def test_a_port_that_others_put_before_ours_is_not_the_apps_address() -> None:
+    """A Service that was taken over keeps what its other owners set."""
+    app = an_app({"port": 8080})
+    live = live_children(app)
+    service = live[SERVICE]
+    theirs = {"name": "old", "port": 80, "targetPort": "old", "protocol": "TCP"}
+    live[SERVICE] = {**service, "spec": {**service["spec"], "ports": [theirs, *service["spec"]["ports"]]}}
+    assert _status(app, live=live)["url"] == "http://shop.default.svc:8080"
+
+
 def test_a_worker_has_no_url() -> None:
     """It has no Service; and a Service without ports has no address either."""
     assert "url" not in _status()
