@@ -36,8 +36,9 @@ demo: .venv ## build, install and open the sample application on a throw-away cl
 	$(RUN) python -m examples.demo $(ARGS)
 
 .PHONY: test
-test: check programs ## everything: static checks, then all tests; those on a real node, and the demo, last
-	$(RUN) python -m pytest -m "not node" --ignore=tests/controller --numprocesses=2 --dist=loadfile
+test: check unit programs ## everything: static checks, then all tests; those on a real node, and the demo, last
+	$(RUN) python -m pytest -m "not node" --numprocesses=2 --dist=loadfile \
+	  $(addprefix --ignore=tests/,unit property controller)
 	$(RUN) python -m pytest -m "not node" tests/controller
 	$(RUN) python -m pytest -m node
 
@@ -46,8 +47,8 @@ programs: .venv ## build what the throw-away cluster consists of, once (11 minut
 	$(RUN) python -m devcluster build
 
 .PHONY: unit
-unit: .venv ## the tests that need no cluster, with the coverage of the pure core
-	$(RUN) coverage run -m pytest tests/unit tests/property tests/aws
+unit: .venv ## the tests of what decides, which must cover every branch of it
+	$(RUN) coverage run -m pytest tests/unit tests/property
 	$(RUN) coverage report
 
 .PHONY: check

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from containerapp.model import Inputs, Manifest, PinnedImage
+from containerapp.model import Inputs, Manifest, ObjectRef, PinnedImage
 from containerapp.plan import stamped
-from containerapp.render import render
+from containerapp.render import needed, render
 from tests.builders import an_app
 from tests.expectations import of_kind
 from tests.strategies import names, pinned_images, specs, unhurried
@@ -141,3 +141,11 @@ def test_without_a_digest_nothing_runs_but_all_else_is_there(spec: Manifest) -> 
     assert "Deployment" not in kinds
     assert ("Service" in kinds) == bool(app.spec.container_ports())
     assert ("ServiceAccount" in kinds) == (app.spec.service_account_name is None)
+
+
+@given(specs())
+def test_needs_the_account_that_the_user_names_and_nothing_else(spec: Manifest) -> None:
+    """It may be the very one that was made for the app before, and must outlive its being made."""
+    name = spec.get("serviceAccountName")
+    wanted = {ObjectRef(api_version="v1", kind="ServiceAccount", name=name)} if name else set()
+    assert needed(an_app(spec)) == wanted

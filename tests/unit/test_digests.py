@@ -432,3 +432,23 @@ async def test_stopping_ends_the_questions_under_way() -> None:
         bench.resolver.lookup(_tag("shop:1"), SHOP)
         await until(lambda: bench.source.running.total() == 1)
     assert bench.source.running.total() == 0
+
+
+@pytest.mark.parametrize("forgotten", [(), ("shop",), ("shop", "cart")])
+async def test_a_question_that_somebody_else_cancels_is_put_again(forgotten: tuple[str, ...]) -> None:
+    """kopf, when it ends, cancels every task that began after it; what nobody asks for any more is left alone."""
+    async with running(source=Source(stuck={"ghcr.io"})) as bench:
+        bench.resolver.lookup(_tag("shop:1"), SHOP)
+        bench.resolver.lookup(_tag("shop:2"), CART)
+        await until(lambda: bench.source.running.total() == 1)
+        for name in forgotten:
+            bench.resolver.forget(("prod", name))
+        for task in asyncio.all_tasks():
+            if task.get_name().startswith("digests of"):
+                task.cancel()
+        bench.source.stuck.clear()
+        await until(lambda: bench.source.running.total() == 0)
+        for app, text in ((SHOP, "shop:1"), (CART, "shop:2")):
+            if app[1] not in forgotten:
+                assert _digest(await bench.answer(text, app)) == ONE
+        assert len(bench.source.calls) == (1 if len(forgotten) == 2 else 2)

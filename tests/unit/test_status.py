@@ -270,6 +270,26 @@ def test_a_registry_that_cannot_be_asked_for_news_is_told_and_no_more() -> None:
     assert resolved["message"].endswith("since cannot be told: ghcr.io does not answer.")
 
 
+def test_what_was_told_of_a_digest_stands_until_a_registry_has_been_asked() -> None:
+    """A restart of the operator, with the registry away, rewrites no status."""
+    trouble = Transient("RegistryUnavailable", "ghcr.io does not answer.")
+    told = _status(outcome=_outcome(image=ImageState(pin=pinned(), news_error=trouble)))
+    unasked = ImageState(pin=pinned(), unasked=True)
+    assert _status(an_app(status=told), _outcome(image=unasked)) == told
+
+
+@pytest.mark.parametrize("status", [None, "another digest", "no digest"])
+def test_nothing_stands_that_was_told_of_another_digest(status: str | None) -> None:
+    """What is pinned is told, where the status says nothing of it."""
+    pins = {
+        "another digest": ImageState(pin=pinned(digest=NEW_DIGEST)),
+        "no digest": ImageState(pending=True),
+    }
+    old = _status(outcome=_outcome(image=pins[status])) if status else None
+    new = _status(an_app(status=old), _outcome(image=ImageState(pin=pinned(), unasked=True)))
+    assert conditions(new)["ImageResolved"]["message"] == f"{REFERENCE} is {DIGEST}."
+
+
 def test_the_image_that_runs_stays_in_the_status_while_a_new_one_is_not_known() -> None:
     """A registry that is down hides nothing of what it had told before."""
     known = {"requested": "shop:1.4.1", "reference": "docker.io/library/shop:1.4.1", "digest": DIGEST}
