@@ -69,6 +69,10 @@ generate: .venv ## write the definition, the chart's copy of it and the field re
 bench: .venv ## measure the operator against the floor (ARGS="--apps 5000")
 	$(RUN) python -m benchmarks $(ARGS)
 
+.PHONY: chaos
+chaos: .venv ## users and faults at once, then a checker's verdict (ARGS="--seeds 1-20 --minutes 30")
+	$(RUN) python -m tests.chaos $(ARGS)
+
 .PHONY: format
 format: .venv ## format the code, mend what the linter can
 	$(RUN) ruff format .

@@ -1,0 +1,286 @@
+"""Does the cluster hold what the manifests ask for, exactly? Written from the manifests alone.
+
+Called when all faults are over. It shares no code with the operator, so that no mistake of the operator's can hide in
+it: names, kinds, owners, images, ports, counts and the status are worked out here a second time. It changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.chaos.users import FOREIGN_LABEL
+from tests.chaos.wanted import Foreign, Wanted, WantedApp
+from tests.controller.api import Api, Manifest
+
+_CHILDREN = ("Deployment", "Service", "ServiceAccount")
+_NOT_OURS = {("ServiceAccount", "default")}
+"""What Kubernetes itself puts into every namespace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A way in which the cluster is not what was asked for, with the object that shows it."""
+
+    subject: str
+    complaint: str
+    found: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.complaint}" + (
+            f"; found {self.found!r}" if self.found is not None else ""
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checker:
+    """Compares. `digests` tells by tag what the registry holds; `repository` is its full name."""
+
+    api: Api
+    wanted: Wanted
+    repository: str
+    digests: Mapping[str, str]
+
+    def check(self, namespaces: Iterable[str]) -> list[Violation]:
+        """Return everything that is wrong in these namespaces."""
+        return [violation for namespace in namespaces for violation in self._check(namespace)]
+
+    def _check(self, namespace: str) -> Iterator[Violation]:
+        kinds = ("ContainerApp", *_CHILDREN, "ReplicaSet", "Pod")
+        listed = {kind: self.api.list(kind, namespace) for kind in kinds}
+        live = {(kind, _name(item)): item for kind in (*kinds,) for item in listed[kind]}
+        apps = {name: app for (space, name), app in self.wanted.apps.items() if space == namespace}
+        foreign = {name: item for (space, name), item in self.wanted.foreign.items() if space == namespace}
+        for item in listed["ContainerApp"]:
+            if _name(item) not in apps:
+                yield Violation(subject=_subject("ContainerApp", item), complaint="nobody wants this app")
+        for name, app in apps.items():
+            found = live.get(("ContainerApp", name))
+            if found is None or _uid(found) != app.uid:
+                yield Violation(subject=f"ContainerApp {namespace}/{name}", complaint="the app is lost")
+            else:
+                yield from self._check_app(app, found, live, foreign.get(name))
+        yield from _strangers(listed, apps, foreign)
+        for other in foreign.values():
+            yield from _check_foreign(other, live.get((other.kind, other.name)))
+
+    def _check_app(
+        self,
+        app: WantedApp,
+        found: Manifest,
+        live: Mapping[tuple[str, str], Manifest],
+        foreign: Foreign | None,
+    ) -> Iterator[Violation]:
+        subject = f"ContainerApp {app.namespace}/{app.name}"
+        lost = {
+            field: found["spec"].get(field)
+            for field, value in app.spec.items()
+            if not _holds(value, found["spec"].get(field))
+        }
+        if lost:
+            yield Violation(subject=subject, complaint=f"the spec is not {app.spec}", found=lost)
+        for kind in _CHILDREN:
+            if foreign is None or foreign.kind != kind:
+                yield from self._check_child(app, kind, live.get((kind, app.name)))
+        yield from self._check_status(app, found, live, foreign)
+        if foreign is None or foreign.kind != "Deployment":
+            yield from self._check_pods(app, live)
+
+    def _check_child(self, app: WantedApp, kind: str, child: Manifest | None) -> Iterator[Violation]:
+        subject = f"{kind} {app.namespace}/{app.name}"
+        wanted = {
+            "Deployment": not app.image_is_missing,
+            "Service": bool(_ports(app)),
+            "ServiceAccount": "serviceAccountName" not in app.spec,
+        }[kind]
+        if child is None:
+            if wanted:
+                yield Violation(subject=subject, complaint="the child is missing")
+            return
+        owners = [owner["uid"] for owner in child["metadata"].get("ownerReferences", [])]
+        if owners != [app.uid]:
+            yield Violation(subject=subject, complaint=f"the owner is not {app.uid} alone", found=owners)
+        labels = child["metadata"].get("labels", {})
+        own = {"app.kubernetes.io/name": app.name, "app.kubernetes.io/managed-by": "containerapp-operator"}
+        if not own.items() <= labels.items():
+            yield Violation(subject=subject, complaint="labels are missing", found=labels)
+        if not wanted and kind != "Deployment" and not (app.image_is_missing or app.pods_fail):
+            yield Violation(subject=subject, complaint="nothing asks for this child any more")
+        if kind == "Deployment":
+            yield from self._check_deployment(app, child)
+        if kind == "Service" and wanted:
+            yield from _check_service(app, child)
+
+    def _check_deployment(self, app: WantedApp, deployment: Manifest) -> Iterator[Violation]:
+        subject = f"Deployment {app.namespace}/{app.name}"
+        pod = deployment["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        allowed = self._images(app)
+        if container["image"] not in allowed:
+            yield Violation(
+                subject=subject, complaint=f"the image is not {allowed}", found=container["image"]
+            )
+        if app.image_is_missing:
+            return
+        facts = {
+            "replicas": (deployment["spec"]["replicas"], app.pods),
+            "env": (container["env"], app.spec["env"]),
+            "account": (pod["serviceAccountName"], app.spec.get("serviceAccountName", app.name)),
+            "ports": (
+                {(p["name"], p["containerPort"], p["protocol"]) for p in container.get("ports", [])},
+                {(name, number, protocol) for name, number, _, protocol in _ports(app)},
+            ),
+        }
+        for fact, (is_, should_be) in facts.items():
+            if is_ != should_be:
+                yield Violation(subject=subject, complaint=f"{fact} should be {should_be}", found=is_)
+
+    def _images(self, app: WantedApp) -> set[str]:
+        """Return what may run: the wanted image, or where that is missing any that was asked for before."""
+        asked = app.images if app.image_is_missing else app.images[-1:]
+        tags = {image.partition(":")[2] for image in asked} & set(self.digests)
+        return {f"{self.repository}@{self.digests[tag]}" for tag in tags}
+
+    def _check_status(
+        self,
+        app: WantedApp,
+        found: Manifest,
+        live: Mapping[tuple[str, str], Manifest],
+        foreign: Foreign | None,
+    ) -> Iterator[Violation]:
+        subject = f"status of {app.namespace}/{app.name}"
+        status, generation = found.get("status", {}), found["metadata"]["generation"]
+        if status.get("observedGeneration") != generation:
+            complaint = f"the newest generation is {generation}"
+            yield Violation(subject=subject, complaint=complaint, found=status.get("observedGeneration"))
+        conditions = {item["type"]: item for item in status.get("conditions", [])}
+        ready = conditions.get("Ready", {})
+        healthy = not (app.image_is_missing or foreign or (app.pods_fail and app.pods))
+        if (ready.get("status") == "True") != healthy or ready.get("observedGeneration") != generation:
+            yield Violation(subject=subject, complaint=f"Ready should be {healthy}", found=ready)
+        if foreign and not app.image_is_missing and ready.get("reason") != "NameTaken":
+            yield Violation(subject=subject, complaint="the reason should be NameTaken", found=ready)
+        if app.image_is_missing != (conditions.get("ImageResolved", {}).get("status") == "False"):
+            yield Violation(subject=subject, complaint="ImageResolved is wrong", found=conditions)
+        if app.image_is_missing:
+            return
+        digest = self.digests[app.spec["image"].partition(":")[2]]
+        if status.get("image", {}).get("digest") != digest:
+            complaint = f"the digest should be {digest}"
+            yield Violation(subject=subject, complaint=complaint, found=status.get("image"))
+        if healthy and status.get("readyReplicas", 0) != app.pods:
+            complaint = f"readyReplicas should be {app.pods}"
+            yield Violation(subject=subject, complaint=complaint, found=status.get("readyReplicas"))
+        listed = {item["kind"] for item in status.get("resources", [])}
+        present = {kind for kind in _CHILDREN if _uid_of_owner(live.get((kind, app.name))) == app.uid}
+        if listed != present:
+            yield Violation(subject=subject, complaint=f"the inventory should be {present}", found=listed)
+
+    def _check_pods(self, app: WantedApp, live: Mapping[tuple[str, str], Manifest]) -> Iterator[Violation]:
+        if app.image_is_missing or app.pods_fail:
+            return
+        subject = f"Pods of {app.namespace}/{app.name}"
+        pods = [
+            item
+            for (kind, _), item in live.items()
+            if kind == "Pod" and item["metadata"].get("labels", {}).get("app.kubernetes.io/name") == app.name
+        ]
+        serials = [pod["spec"]["containers"][0]["env"][0]["value"] for pod in pods]
+        wanted = [app.spec["env"][0]["value"]] * app.pods
+        if serials != wanted:
+            yield Violation(subject=subject, complaint=f"their serials should be {wanted}", found=serials)
+        images = {pod["spec"]["containers"][0]["image"] for pod in pods}
+        if not images <= self._images(app):
+            yield Violation(subject=subject, complaint=f"they should run {self._images(app)}", found=images)
+
+
+def _strangers(
+    listed: Mapping[str, list[Manifest]], apps: Mapping[str, WantedApp], foreign: Mapping[str, Foreign]
+) -> Iterator[Violation]:
+    """Yield what no app and nobody else asked for: orphans, doubles, leftovers of former apps."""
+    for kind in _CHILDREN:
+        for item in listed[kind]:
+            name = _name(item)
+            known = name in apps or (name in foreign and foreign[name].kind == kind)
+            if not known and (kind, name) not in _NOT_OURS:
+                yield Violation(subject=_subject(kind, item), complaint="an orphan", found=item["metadata"])
+    deployments = {_uid(item): _name(item) for item in listed["Deployment"]}
+    replica_sets = {_uid(item): item for item in listed["ReplicaSet"]}
+    for item in listed["ReplicaSet"]:
+        if _uid_of_owner(item) not in deployments:
+            yield Violation(
+                subject=_subject("ReplicaSet", item), complaint="an orphan", found=item["metadata"]
+            )
+    for item in listed["Pod"]:
+        if _uid_of_owner(item) not in replica_sets:
+            yield Violation(subject=_subject("Pod", item), complaint="an orphan", found=item["metadata"])
+
+
+def _check_foreign(wanted: Foreign, found: Manifest | None) -> Iterator[Violation]:
+    subject = f"foreign {wanted.kind} {wanted.namespace}/{wanted.name}"
+    if found is None or _uid(found) != wanted.uid:
+        yield Violation(subject=subject, complaint="somebody else's object was removed or replaced")
+        return
+    metadata = found["metadata"]
+    touched = metadata.get("ownerReferences") or set(metadata["labels"]) != {FOREIGN_LABEL}
+    if touched:
+        yield Violation(subject=subject, complaint="somebody else's object was changed", found=metadata)
+
+
+def _check_service(app: WantedApp, service: Manifest) -> Iterator[Violation]:
+    subject = f"Service {app.namespace}/{app.name}"
+    ports = {(p["name"], p["targetPort"], p["port"], p["protocol"]) for p in service["spec"]["ports"]}
+    wanted = {(name, name, number, protocol) for name, _, number, protocol in _ports(app)}
+    if ports != wanted:
+        yield Violation(subject=subject, complaint=f"the ports should be {wanted}", found=ports)
+    selector = {"app.kubernetes.io/name": app.name, "app.kubernetes.io/managed-by": "containerapp-operator"}
+    if service["spec"].get("selector") != selector:
+        yield Violation(
+            subject=subject, complaint="the selector is wrong", found=service["spec"].get("selector")
+        )
+
+
+def _ports(app: WantedApp) -> list[tuple[str, int, int, str]]:
+    """Return name, container's port, Service's port and protocol of each port that the manifest names."""
+    if "port" in app.spec:
+        return [("http", app.spec["port"], app.spec["port"], "TCP")]
+    return [
+        (
+            port["name"],
+            port["containerPort"],
+            port.get("servicePort", port["containerPort"]),
+            port.get("protocol", "TCP"),
+        )
+        for port in app.spec.get("ports", [])
+    ]
+
+
+def _holds(asked: Any, found: Any) -> bool:
+    """Whether what was asked for stands there; defaults may have been added."""
+    if isinstance(asked, dict):
+        return isinstance(found, dict) and all(_holds(value, found.get(key)) for key, value in asked.items())
+    if isinstance(asked, list):
+        return (
+            isinstance(found, list)
+            and len(asked) == len(found)
+            and all(_holds(one, other) for one, other in zip(asked, found, strict=True))
+        )
+    return bool(asked == found)
+
+
+def _name(item: Manifest) -> str:
+    return str(item["metadata"]["name"])
+
+
+def _uid(item: Manifest) -> str:
+    return str(item["metadata"]["uid"])
+
+
+def _uid_of_owner(item: Manifest | None) -> str | None:
+    owners = (item or {}).get("metadata", {}).get("ownerReferences", [])
+    return owners[0]["uid"] if len(owners) == 1 else None
+
+
+def _subject(kind: str, item: Manifest) -> str:
+    return f"{kind} {item['metadata']['namespace']}/{_name(item)}"

@@ -1,0 +1,164 @@
+"""The faults: each strikes, lasts as long as the plan says, and is undone, whatever happened in between.
+
+Run in a thread for each lane; so faults of one lane never overlap, and those of several do. Operators are only ever
+signalled here: whoever started them (the run) starts them again, as kubelet would.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import urllib3
+from werkzeug.serving import make_server
+
+from devcluster import Cluster
+from tests.chaos.plan import Step
+from tests.controller.api import Api, ApiError, Manifest
+from tests.controller.operators import Operator
+from tests.controller.registry import Registry
+
+_FIGHTS = 20
+_CHILDREN = ("Deployment", "Service", "ServiceAccount")
+
+
+@dataclass(kw_only=True)
+class Faults:
+    """Everything that a fault can strike. `over` cuts short whatever still lasts."""
+
+    cluster: Cluster
+    operators: list[Operator]
+    registry: Registry
+    api: Api
+    over: Event
+    paused: set[str] = field(default_factory=set)
+    """Names of the replicas that are paused now."""
+    struck: set[str] = field(default_factory=set)
+    """Names of the replicas that were ended, and are to be started again."""
+
+    def strike(self, step: Step) -> None:
+        """Let the fault of the plan happen, and undo it when its time is up."""
+        match step.deed:
+            case "kill-operator":
+                self._end(self.operators[int(step.target)], signal.SIGKILL)
+            case "kill-all-operators":
+                for operator in self.operators:
+                    self._end(operator, signal.SIGKILL)
+            case "stop-operator":
+                self._end(self.operators[int(step.target)], signal.SIGTERM)
+            case "pause-operator":
+                self._pause_operator(self.operators[int(step.target)], step.value)
+            case "kill-apiserver" | "kill-etcd" | "kill-controllers":
+                self._kill(_COMPONENTS[step.deed], step.value)
+            case "restart-apiserver":
+                self.cluster.stop("kube-apiserver")
+                self.over.wait(step.value)
+                self.cluster.start("kube-apiserver")
+            case "pause-apiserver" | "pause-etcd":
+                self._pause(_COMPONENTS[step.deed], step.value)
+            case "close-registry" | "throttle-registry":
+                self._trouble_registry(step)
+            case _:
+                with suppress(ApiError, urllib3.exceptions.HTTPError, OSError):
+                    self._meddle(step)
+
+    def _end(self, operator: Operator, number: signal.Signals) -> None:
+        process = operator._process
+        if process is not None and process.poll() is None:
+            self.struck.add(operator.name)
+            process.send_signal(number)
+
+    def _pause_operator(self, operator: Operator, seconds: float) -> None:
+        process = operator._process
+        if process is None or process.poll() is not None:
+            return
+        self.paused.add(operator.name)
+        process.send_signal(signal.SIGSTOP)
+        try:
+            self.over.wait(seconds)
+        finally:
+            process.send_signal(signal.SIGCONT)
+            self.paused.discard(operator.name)
+
+    def _kill(self, component: str, seconds: float) -> None:
+        self.cluster.signal(component, signal.SIGKILL)
+        while self.cluster.pid(component) is not None:
+            time.sleep(0.02)
+        self.over.wait(seconds)
+        self.cluster.start(component)
+
+    def _pause(self, component: str, seconds: float) -> None:
+        self.cluster.signal(component, signal.SIGSTOP)
+        try:
+            self.over.wait(seconds)
+        finally:
+            self.cluster.signal(component, signal.SIGCONT)
+
+    def _trouble_registry(self, step: Step) -> None:
+        self.registry.close()
+        try:
+            if step.deed == "throttle-registry":
+                with _throttling(self.registry.port):
+                    self.over.wait(step.value)
+            else:
+                self.over.wait(step.value)
+        finally:
+            self.registry.open()
+
+    def _meddle(self, step: Step) -> None:
+        """Change a child behind the operator's back, as a careless administrator or another controller would."""
+        namespace, name = step.target.split("/")
+        match step.deed:
+            case "delete-child":
+                self.api.delete(_CHILDREN[step.value], namespace, name)
+            case "change-image":
+                containers = {"spec": {"containers": [{"name": "app", "image": "intruder:1"}]}}
+                self.api.merge("Deployment", namespace, name, {"spec": {"template": containers}})
+            case "scale-deployment":
+                self.api.patch("Deployment", namespace, name, {"spec": {"replicas": 4 + step.value}})
+            case "change-service":
+                change = {"spec": {"selector": {"app.kubernetes.io/name": "somebody-else"}}}
+                self.api.patch("Service", namespace, name, change)
+            case "strip-labels":
+                self.api.patch(_CHILDREN[step.value], namespace, name, {"metadata": {"labels": None}})
+            case "fight":
+                for number in range(_FIGHTS):
+                    self.api.patch("Deployment", namespace, name, {"spec": {"replicas": 5 + number % 2}})
+                    self.over.wait(0.1)
+            case unknown:
+                raise ValueError(unknown)
+
+
+_COMPONENTS = {
+    "kill-apiserver": "kube-apiserver",
+    "pause-apiserver": "kube-apiserver",
+    "kill-etcd": "etcd",
+    "pause-etcd": "etcd",
+    "kill-controllers": "kube-controller-manager",
+}
+
+
+@contextmanager
+def _throttling(port: int) -> Iterator[None]:
+    """Answer in the registry's place, that too much is asked of it."""
+
+    def refuse(_environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.1")])
+        body: Manifest = {"__type": "ThrottlingException", "message": "Rate exceeded"}
+        return [json.dumps(body).encode()]
+
+    server = make_server("127.0.0.1", port, refuse)
+    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()

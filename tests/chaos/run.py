@@ -1,0 +1,240 @@
+"""One seed's run: a cluster of its own, the operators, users and faults at once; then peace, and the checker's word.
+
+Called by the command and by the short test. The calling thread keeps the operators alive, as kubelet would: the
+kernel ends them with the thread that started them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+
+import urllib3
+
+import devcluster
+from devcluster import Cluster
+from tests.chaos.checker import Checker, Violation
+from tests.chaos.faults import Faults
+from tests.chaos.plan import TAGS, Shape, Step, make_plan, namespaces
+from tests.chaos.users import Users
+from tests.chaos.wanted import Wanted
+from tests.chart.rendering import Chart
+from tests.controller.api import Api, ApiError
+from tests.controller.installation import install
+from tests.controller.operators import Identity, Operator
+from tests.controller.registry import HOST, Registry, environment
+
+_SHORT_LEASE = {
+    "CONTAINERAPP_LEASE_DURATION": "5",
+    "CONTAINERAPP_LEASE_RENEW_DEADLINE": "4",
+    "CONTAINERAPP_LEASE_RETRY_PERIOD": "1",
+}
+_SETTLE_SECONDS = 240.0
+_STAYS_SECONDS = 3.0
+_LOGS = ("kube-apiserver", "etcd", "kube-controller-manager")
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What came of a run."""
+
+    seed: int
+    shape: Shape
+    deeds: Counter[str] = field(default_factory=Counter)
+    apps: int = 0
+    settled_after: float | None = None
+    restarts: int = 0
+    violations: list[Violation] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        verdict = f"{len(self.violations)} violations" if self.violations else "0 violations"
+        settled = "never" if self.settled_after is None else f"after {self.settled_after:.1f} s"
+        happened = ", ".join(f"{deed} {count}" for deed, count in sorted(self.deeds.items()))
+        lines = [
+            f"seed {self.seed}: {verdict}; {self.apps} apps at the end, settled {settled}",
+            f"  restarts of the operator: {self.restarts}",
+            f"  {happened}",
+            *(f"  VIOLATION {violation}" for violation in self.violations),
+        ]
+        return "\n".join(lines)
+
+
+@dataclass(kw_only=True)
+class Run:
+    """What one run consists of, while it lasts."""
+
+    seed: int
+    shape: Shape
+    directory: Path
+    cluster: Cluster
+    operators: list[Operator]
+    faults: Faults
+    wanted: Wanted
+    report: Report
+    began: float = field(default_factory=time.monotonic)
+
+    def rage(self, lanes: dict[str, Callable[[Step], None]]) -> None:
+        """Carry out the plan, each lane in a thread of its own, and keep the operators alive."""
+        plan = make_plan(self.seed, self.shape)
+        (self.directory / "plan.txt").write_text("".join(f"{step}\n" for step in plan))
+        threads = [
+            Thread(target=self._follow, args=([step for step in plan if step.lane == lane], carry_out))
+            for lane, carry_out in lanes.items()
+        ]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            self.keep_alive()
+            time.sleep(0.05)
+
+    def _follow(self, steps: list[Step], carry_out: Callable[[Step], None]) -> None:
+        for step in steps:
+            time.sleep(max(0.0, self.began + step.at - time.monotonic()))
+            if step.at > self.shape.seconds:
+                return
+            self._note(step, "begins")
+            try:
+                carry_out(step)
+            except Exception as error:  # noqa: BLE001 - the other lanes go on; the report tells
+                self.report.violations.append(
+                    Violation(subject=f"step {step}", complaint="could not be carried out", found=repr(error))
+                )
+                self._note(step, f"failed: {error!r}")
+                return
+            self.report.deeds[step.deed] += 1
+            self._note(step, "done")
+
+    def _note(self, step: Step, what: str) -> None:
+        with (self.directory / "journal.txt").open("a") as journal:
+            journal.write(f"{time.strftime('%H:%M:%S', time.gmtime())} {what:<6} {step}\n")
+
+    def keep_alive(self) -> None:
+        """Start every operator that has ended; one that ended by itself is a violation."""
+        for operator in self.operators:
+            if operator.running:
+                continue
+            process = operator._process
+            if process is not None:
+                self.report.restarts += 1
+                if operator.name not in self.faults.struck:
+                    complaint = f"ended by itself with {process.returncode}"
+                    self.report.violations.append(Violation(subject=operator.name, complaint=complaint))
+            self.faults.struck.discard(operator.name)
+            operator.start(wait=False)
+
+    def settle(self, checker: Checker) -> None:
+        """Wait until nothing is wrong any more, and stays so; what is wrong at the end goes into the report."""
+        began = time.monotonic()
+        while True:
+            self.keep_alive()
+            found = _look(checker, self.shape)
+            if not found:
+                time.sleep(_STAYS_SECONDS)
+                found = _look(checker, self.shape)
+            if not found:
+                self.report.settled_after = time.monotonic() - began - _STAYS_SECONDS
+                return
+            if time.monotonic() - began > _SETTLE_SECONDS:
+                self.report.violations += found
+                return
+            time.sleep(0.5)
+
+    def read_logs(self) -> None:
+        """Note every bug that the operators themselves have noticed."""
+        for operator in self.operators:
+            for line in operator.log_file.read_text().splitlines():
+                if "by a bug in the operator" in line or "Traceback (most recent call last)" in line:
+                    self.report.violations.append(
+                        Violation(subject=operator.name, complaint="a bug in the log", found=line[:2000])
+                    )
+
+
+def _look(checker: Checker, shape: Shape) -> list[Violation]:
+    try:
+        return checker.check(namespaces(shape))
+    except (ApiError, urllib3.exceptions.HTTPError, OSError) as error:
+        return [Violation(subject="the API server", complaint="does not answer", found=repr(error))]
+
+
+def run(seed: int, shape: Shape, directory: Path) -> Report:
+    """Run one seed; logs, plan and journal are left in `directory`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    report = Report(seed=seed, shape=shape)
+    with ExitStack() as stack:
+        options = devcluster.Options(nodes=devcluster.Kwok(count=3), audit=True)
+        cluster = stack.enter_context(devcluster.start(options))
+        api = stack.enter_context(closing(Api(cluster.kubeconfig)))
+        registry = Registry()
+        registry.open()
+        stack.callback(registry.close)
+        repository = f"chaos-{seed}"
+        digests = {tag: registry.push(tag, f"{seed} {tag}", f"{repository}/shop") for tag in TAGS}
+        prefix = f"{HOST}/{repository}"
+        identity = install(cluster, api, Chart(helm=cluster.binary("helm")).render(defaultRegistry=prefix))
+        operators = stack.enter_context(_operators(identity, registry, directory, shape.replicas))
+        faults = Faults(
+            cluster=cluster,
+            operators=operators,
+            registry=registry,
+            api=stack.enter_context(closing(Api(cluster.kubeconfig))),
+            over=Event(),
+        )
+        chaos = Run(
+            seed=seed,
+            shape=shape,
+            directory=directory,
+            cluster=cluster,
+            operators=operators,
+            faults=faults,
+            wanted=Wanted(),
+            report=report,
+        )
+        lanes: dict[str, Callable[[Step], None]] = dict.fromkeys(
+            ("operator", "control", "registry", "meddler"), faults.strike
+        )
+        for namespace in namespaces(shape):
+            client = stack.enter_context(closing(Api(cluster.kubeconfig)))
+            users = Users(api=client, namespace=namespace, wanted=chaos.wanted)
+            users.settle_in()
+            lanes[namespace] = users.carry_out
+        chaos.began = time.monotonic()
+        chaos.rage(lanes)
+        report.apps = len(chaos.wanted.apps)
+        repository_name = f"{prefix}/shop"
+        chaos.settle(Checker(api=api, wanted=chaos.wanted, repository=repository_name, digests=digests))
+        chaos.read_logs()
+        if report.violations:
+            for component in _LOGS:
+                shutil.copy(cluster.log(component), directory)
+    (directory / "report.txt").write_text(f"{report}\n")
+    return report
+
+
+@contextmanager
+def _operators(
+    identity: Identity, registry: Registry, directory: Path, replicas: int
+) -> Iterator[list[Operator]]:
+    operators = [
+        Operator(
+            identity=identity,
+            directory=directory,
+            name=f"operator-{number}",
+            environment={**environment(registry.endpoint), **_SHORT_LEASE},
+        )
+        for number in range(replicas)
+    ]
+    for operator in operators:
+        operator.log_file.unlink(missing_ok=True)
+    try:
+        for operator in operators:
+            operator.start(wait=False)
+        yield operators
+    finally:
+        for operator in operators:
+            operator.kill()
