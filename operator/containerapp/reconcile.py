@@ -92,7 +92,13 @@ class Reconciler:
     _uids: dict[AppKey, str] = field(default_factory=dict)
 
     async def reconcile(self, key: AppKey) -> Next:
-        """Run all phases once for the app at `key`."""
+        """Run all phases once for the app at `key`; what the API server refuses meanwhile is no bug of ours."""
+        try:
+            return await self._run_phases(key)
+        except ContainerAppError as error:
+            return Next(error=error)
+
+    async def _run_phases(self, key: AppKey) -> Next:
         manifest = self.cache.app(key)
         self._mind_identity(key, manifest)
         if manifest is None:
