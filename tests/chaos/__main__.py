@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.chaos.plan import Shape
 from tests.chaos.run import run
+from tests.controller.operators import ROOT
 
 
 def main() -> int:
@@ -19,6 +20,12 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=3, help="of chaos, divided among the seeds")
     parser.add_argument("--apps", type=int, default=6, help="ordinary apps in each of three namespaces")
     parser.add_argument("--directory", type=Path, default=Path("build/chaos"), help="for logs and reports")
+    parser.add_argument(
+        "--operator",
+        type=Path,
+        default=ROOT / "operator",
+        help="another source tree of the operator, say a broken one",
+    )
     arguments = parser.parse_args()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # every answer of the registry's would be a line
     seeds = _seeds(arguments.seeds)
@@ -30,7 +37,7 @@ def main() -> int:
     violations = 0
     for seed in seeds:
         began = time.monotonic()
-        report = run(seed, shape, arguments.directory / f"seed-{seed}")
+        report = run(seed, shape, arguments.directory / f"seed-{seed}", arguments.operator)
         violations += len(report.violations)
         _say(f"{report}\n  took {time.monotonic() - began:.0f} s")
     _say(f"{violations} violations in {len(seeds)} seeds: {arguments.seeds}")

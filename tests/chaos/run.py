@@ -27,7 +27,7 @@ from tests.chaos.wanted import Wanted
 from tests.chart.rendering import Chart
 from tests.controller.api import Api, ApiError
 from tests.controller.installation import install
-from tests.controller.operators import Identity, Operator
+from tests.controller.operators import ROOT, Identity, Operator
 from tests.controller.registry import HOST, Registry, environment
 
 _SHORT_LEASE = {
@@ -130,6 +130,10 @@ class Run:
 
     def settle(self, checker: Checker) -> None:
         """Wait until nothing is wrong any more, and stays so; what is wrong at the end goes into the report."""
+        # After an outage Kubernetes' own garbage collector may forget ReplicaSets whose Deployment is gone; one that
+        # begins anew finds them. The operator gets no such help.
+        self.cluster.stop("kube-controller-manager")
+        self.cluster.start("kube-controller-manager")
         began = time.monotonic()
         while True:
             self.keep_alive()
@@ -162,9 +166,10 @@ def _look(checker: Checker, shape: Shape) -> list[Violation]:
         return [Violation(subject="the API server", complaint="does not answer", found=repr(error))]
 
 
-def run(seed: int, shape: Shape, directory: Path) -> Report:
-    """Run one seed; logs, plan and journal are left in `directory`."""
+def run(seed: int, shape: Shape, directory: Path, source: Path = ROOT / "operator") -> Report:
+    """Run one seed of the operator at `source`; logs, plan and journal are left in `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
+    (directory / "journal.txt").unlink(missing_ok=True)
     report = Report(seed=seed, shape=shape)
     with ExitStack() as stack:
         options = devcluster.Options(nodes=devcluster.Kwok(count=3), audit=True)
@@ -177,7 +182,8 @@ def run(seed: int, shape: Shape, directory: Path) -> Report:
         digests = {tag: registry.push(tag, f"{seed} {tag}", f"{repository}/shop") for tag in TAGS}
         prefix = f"{HOST}/{repository}"
         identity = install(cluster, api, Chart(helm=cluster.binary("helm")).render(defaultRegistry=prefix))
-        operators = stack.enter_context(_operators(identity, registry, directory, shape.replicas))
+        variables = {**environment(registry.endpoint), **_SHORT_LEASE, "PYTHONPATH": str(source)}
+        operators = stack.enter_context(_operators(identity, variables, directory, shape.replicas))
         faults = Faults(
             cluster=cluster,
             operators=operators,
@@ -218,14 +224,14 @@ def run(seed: int, shape: Shape, directory: Path) -> Report:
 
 @contextmanager
 def _operators(
-    identity: Identity, registry: Registry, directory: Path, replicas: int
+    identity: Identity, variables: dict[str, str], directory: Path, replicas: int
 ) -> Iterator[list[Operator]]:
     operators = [
         Operator(
             identity=identity,
             directory=directory,
             name=f"operator-{number}",
-            environment={**environment(registry.endpoint), **_SHORT_LEASE},
+            environment=dict(variables),
         )
         for number in range(replicas)
     ]
