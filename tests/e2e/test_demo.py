@@ -98,7 +98,7 @@ def test_the_page_stays_open_and_outlives_its_pod_until_ctrl_c(tmp_path: Path) -
         subprocess.run([kubectl, f"--kubeconfig={kubeconfig}", *delete], check=True, timeout=60)
         assert _other_page(url, first) != first
         os.killpg(demo.pid, signal.SIGINT)
-        assert demo.wait(timeout=60) == 0, log.read_text()
+        assert demo.wait(timeout=180) == 0, log.read_text()  # devcluster gives the end of a run 90 s and more
     finally:
         if demo.poll() is None:
             os.killpg(demo.pid, signal.SIGKILL)
