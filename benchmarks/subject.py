@@ -35,7 +35,6 @@ class Subject:
     """A running process, and whose requests are its own in the audit log."""
 
     process: subprocess.Popen[bytes]
-    agent: str | None
     user: str
     audit_log: Path
 
@@ -114,7 +113,7 @@ def operator(cluster: Cluster, kubeconfig: Path, log: Path) -> Iterator[Subject]
     with _running(command, environment, log) as process:
         _await_http(f"http://127.0.0.1:{port}/readyz", process)
         user = f"system:serviceaccount:{_NAMESPACE}:{_RELEASE}"
-        yield Subject(process=process, agent=None, user=user, audit_log=_audit_log(cluster))
+        yield Subject(process=process, user=user, audit_log=_audit_log(cluster))
 
 
 @contextmanager
@@ -126,7 +125,7 @@ def floor(cluster: Cluster, prefix: str, count: int, version: str, log: Path) ->
         deadline = time.monotonic() + _START_SECONDS
         while b"ready" not in log.read_bytes():
             _check(process, deadline, "the floor")
-        yield Subject(process=process, agent=None, user="floor", audit_log=_audit_log(cluster))
+        yield Subject(process=process, user="floor", audit_log=_audit_log(cluster))
 
 
 @contextmanager

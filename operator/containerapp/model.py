@@ -79,15 +79,13 @@ class Inputs:
 class ChildKind:
     """A kind of child: how it is addressed, and how it is made from an app.
 
-    `render` yields zero, one or many manifests. `needs_image` marks kinds that cannot be rendered before
-    the image's digest is known.
+    `render` yields zero, one or many manifests.
     """
 
     api_version: str
     kind: str
     plural: str
     render: Callable[[ContainerApp, Inputs], Iterator[Manifest]]
-    needs_image: bool = False
 
     @property
     def group(self) -> str:

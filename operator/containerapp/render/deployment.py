@@ -60,6 +60,4 @@ def _annotations(image: PinnedImage) -> dict[str, str]:
     }
 
 
-CHILD = ChildKind(
-    api_version="apps/v1", kind="Deployment", plural="deployments", render=render, needs_image=True
-)
+CHILD = ChildKind(api_version="apps/v1", kind="Deployment", plural="deployments", render=render)
