@@ -1,4 +1,4 @@
-"""What a run of the bench found: a table to read, JSON to keep, and plots (SVG) for docs/performance.md.
+"""What a run of the bench found: a table to read, and JSON to keep.
 
 Every time is a ratio to the floor of the same run, or stands beside it: machines differ, and are shared.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from statistics import median
 from typing import Any
 
 
@@ -43,21 +44,36 @@ class Phase:
 
 @dataclass(kw_only=True)
 class Result:
-    """All phases of a run, the operator's and the floor's."""
+    """All phases of a run. `floors` were measured before, between and after the `creates`, so there is one more."""
 
     machine: str
     apps: int
     floors: list[Phase]
+    creates: list[Phase]
     phases: list[Phase]
 
     @property
-    def floor(self) -> float:
-        """Seconds that the floor took to create all apps: the mean of before and after."""
-        return sum(phase.total for phase in self.floors) / len(self.floors)
+    def ratios(self) -> list[float]:
+        """Time of each create by the mean of the floors on either side of it."""
+        pairs = zip(self.creates, self.floors, self.floors[1:], strict=False)
+        return [2 * create.total / (before.total + after.total) for create, before, after in pairs]
+
+    @property
+    def ratio(self) -> float:
+        """The median of the ratios."""
+        return median(self.ratios)
 
     def as_json(self) -> dict[str, Any]:
         """Return the result for a file."""
-        return asdict(self) | {"floor": self.floor}
+        return asdict(self) | {"ratios": self.ratios, "ratio": self.ratio}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Result:
+        """Read what `as_json` returned."""
+        lists = {
+            name: [Phase(**phase) for phase in document[name]] for name in ("floors", "creates", "phases")
+        }
+        return cls(machine=document["machine"], apps=document["apps"], **lists)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -73,33 +89,17 @@ def table(result: Result) -> str:
         "| phase | apps | × floor | p50 s | p95 s | p99 s | CPU ms/app | peak RSS MB | writes/app | reads |\n"
         "|---|---|---|---|---|---|---|---|---|---|\n"
     )
-    return head + "".join(_row(phase, result.floor) for phase in [*result.floors, *result.phases])
+    rows = [_row(phase, None) for phase in result.floors]
+    rows += [_row(phase, ratio) for phase, ratio in zip(result.creates, result.ratios, strict=True)]
+    rows += [_row(phase, None) for phase in result.phases]
+    return head + "".join(rows)
 
 
-def _row(phase: Phase, floor: float) -> str:
-    ratio = f"{phase.total / floor:.2f}" if phase.phase == "create" else ""
+def _row(phase: Phase, ratio: float | None) -> str:
+    times = f"{phase.p50:.2f} | {phase.p95:.2f} | {phase.p99:.2f}" if phase.p99 else "| |"
     return (
-        f"| {phase.subject}: {phase.phase} | {phase.apps} | {ratio} | {phase.p50:.2f} | {phase.p95:.2f} | "
-        f"{phase.p99:.2f} | {phase.cpu_per_app:.1f} | {phase.peak_rss:.0f} | {phase.writes_per_app:.2f} | "
-        f"{phase.reads} |\n"
-    )
-
-
-def bars(title: str, unit: str, values: Sequence[tuple[str, float]]) -> str:
-    """Return a bar chart as SVG."""
-    height, top = 28, 48
-    longest = max((value for _, value in values), default=1.0) or 1.0
-    rows = "".join(
-        f'<text x="190" y="{top + i * height + 15}" text-anchor="end">{label}</text>'
-        f'<rect x="200" y="{top + i * height + 2}" width="{380 * value / longest:.1f}" height="18" fill="#2f6f9f"/>'
-        f'<text x="{206 + 380 * value / longest:.1f}" y="{top + i * height + 15}">{value:.3g} {unit}</text>'
-        for i, (label, value) in enumerate(values)
-    )
-    total = top + height * len(values) + 12
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 {total}" font-family="sans-serif" font-size="13">'
-        f'<rect width="680" height="{total}" fill="white"/>'
-        f'<text x="16" y="26" font-size="16" font-weight="bold">{title}</text>{rows}</svg>\n'
+        f"| {phase.subject}: {phase.phase} | {phase.apps} | {f'{ratio:.2f}' if ratio else ''} | {times} | "
+        f"{phase.cpu_per_app:.1f} | {phase.peak_rss:.0f} | {phase.writes_per_app:.2f} | {phase.reads} |\n"
     )
 
 

@@ -37,6 +37,8 @@ class Subject:
     process: subprocess.Popen[bytes]
     user: str
     audit_log: Path
+    began_at: int
+    """Where the audit log ended when the process was started."""
 
     def cpu(self) -> float:
         """CPU seconds so far, user and system."""
@@ -110,10 +112,12 @@ def operator(cluster: Cluster, kubeconfig: Path, log: Path) -> Iterator[Subject]
         "CONTAINERAPP_LEADER_ELECTION": "false",
     }
     command = [sys.executable, "-m", "containerapp", "run", "--log-level=warning"]
+    audit_log = _audit_log(cluster)
+    began_at = audit_log.stat().st_size
     with _running(command, environment, log) as process:
         _await_http(f"http://127.0.0.1:{port}/readyz", process)
         user = f"system:serviceaccount:{_NAMESPACE}:{_RELEASE}"
-        yield Subject(process=process, user=user, audit_log=_audit_log(cluster))
+        yield Subject(process=process, user=user, audit_log=audit_log, began_at=began_at)
 
 
 @contextmanager
@@ -121,11 +125,13 @@ def floor(cluster: Cluster, prefix: str, count: int, version: str, log: Path) ->
     """Run the floor until left."""
     kubeconfig = cluster.kubeconfig_for_user("floor", groups=["system:masters"])
     command = [sys.executable, "-m", "benchmarks.floor", str(kubeconfig), prefix, str(count), version]
+    audit_log = _audit_log(cluster)
+    began_at = audit_log.stat().st_size
     with _running(command, dict(os.environ), log) as process:
         deadline = time.monotonic() + _START_SECONDS
         while b"ready" not in log.read_bytes():
             _check(process, deadline, "the floor")
-        yield Subject(process=process, user="floor", audit_log=_audit_log(cluster))
+        yield Subject(process=process, user="floor", audit_log=audit_log, began_at=began_at)
 
 
 @contextmanager

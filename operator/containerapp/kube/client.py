@@ -11,11 +11,12 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.client.exceptions import ApiException
 
 from containerapp.errors import Blocked, ContainerAppError, Transient
 from containerapp.model import MANAGER, Manifest
@@ -23,6 +24,9 @@ from containerapp.model import MANAGER, Manifest
 _TIMEOUT = 30.0
 _UNAUTHORIZED = 401
 _MESSAGE_LIMIT = 2000
+_BUFFER = 2**21
+"""Bytes; one watch event is one line, and an object may have 1.5 MiB."""
+_COMPACT = (",", ":")
 _REFUSED = {400, 405, 413, 415, 422}
 
 Observe = Callable[[str, str, str], None]
@@ -55,9 +59,30 @@ async def connect(observe: Observe) -> AsyncIterator[Client]:
     configuration = Configuration()
     await _configure(configuration)
     configuration.retries = None
-    configuration.connection_pool_maxsize = 0  # no limit: every namespace holds a watch for each kind
-    async with ApiClient(configuration=configuration) as api:
-        yield Client(api, observe)
+    async with ApiClient(configuration=configuration) as api, _session(api) as session:
+        yield Client(api, session, observe)
+
+
+def _session(api: ApiClient) -> aiohttp.ClientSession:
+    """Pool connections without a limit: every namespace holds a watch for each kind.
+
+    The proxy is looked up once: with `trust_env`, aiohttp looks for a .netrc too, in a thread, before each request.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=api.rest_client.ssl_context, limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        proxy=api.configuration.proxy or _proxy_for(api.configuration.host),
+        read_bufsize=_BUFFER,
+        timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
+    )
+
+
+def _proxy_for(server: str) -> str | None:
+    """Return the proxy that the environment (HTTPS_PROXY, NO_PROXY) names for `server`."""
+    url = urlsplit(server)
+    if proxy_bypass(url.hostname or ""):
+        return None
+    return getproxies().get(url.scheme)
 
 
 async def _configure(configuration: Configuration) -> None:
@@ -75,8 +100,9 @@ class Client:
     `may_write` is asked before every write; main sets it to whether this replica leads.
     """
 
-    def __init__(self, api: ApiClient, observe: Observe) -> None:
+    def __init__(self, api: ApiClient, session: aiohttp.ClientSession, observe: Observe) -> None:
         self.api = api
+        self._session = session
         self.may_write: Callable[[], bool] = lambda: True
         self._observe = observe
 
@@ -161,35 +187,41 @@ class Client:
         body: Any = None,
         content_type: str = "application/json",
         query: dict[str, str] | None = None,
-        timeout: Any = _TIMEOUT,  # noqa: ASYNC109 - aiohttp's own
+        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - aiohttp's own
         verb: str | None = None,
     ) -> aiohttp.ClientResponse:
-        request = await self.api.param_serialize(
-            method,
-            url,
-            query_params=list((query or {}).items()),
-            header_params={"Accept": "application/json", "Content-Type": content_type},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        verb = verb or method
+        verb, configuration = verb or method, self.api.configuration
+        headers = await self._headers(content_type)
         if method != "GET" and not self.may_write():
             raise Transient("NotLeading", "Another replica of the operator may lead by now.")
         try:
-            response = await self.api.call_api(*request, _request_timeout=timeout)
+            response = await self._session.request(
+                method,
+                configuration.host + url,
+                data=None if body is None else json.dumps(body, separators=_COMPACT).encode(),
+                params=query,
+                headers=headers,
+                timeout=timeout or self._session.timeout,
+                proxy_headers=configuration.proxy_headers,
+                server_hostname=configuration.tls_server_name,
+            )
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
             self._observe(verb, url, "error")
             raise Transient("ApiServerUnavailable", f"{method} {url}: {error!r}") from error
-        except ApiException as error:
-            self._observe(verb, url, str(error.status))
-            raise translate(int(error.status or 0), str(error.body or error.reason)) from error
         self._observe(verb, url, str(response.status))
-        raw: aiohttp.ClientResponse = response.response
-        if not raw.ok:
-            if raw.status == _UNAUTHORIZED:
-                await _configure(self.api.configuration)
-            raise translate(raw.status, await _text(raw), retry_after=raw.headers.get("Retry-After"))
-        return raw
+        if response.ok:
+            return response
+        if response.status == _UNAUTHORIZED:
+            await _configure(configuration)
+        raise translate(
+            response.status, await _text(response), retry_after=response.headers.get("Retry-After")
+        )
+
+    async def _headers(self, content_type: str) -> dict[str, str]:
+        """Name the formats, and who asks: the token is read anew from its file when it is about to expire."""
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        await self.api.update_params_for_auth(headers, [], ["BearerToken"], None, None, None)
+        return headers
 
 
 def path(api_version: str, plural: str, namespace: str | None, name: str | None = None, sub: str = "") -> str:
