@@ -34,7 +34,7 @@ _PARTS = (
 def profiled(pid: int, output: Path) -> Iterator[None]:
     """Sample the process while inside; leave collapsed stacks in `output`."""
     command = [
-        str(Path(sys.executable).parent / "py-spy"), "record", "--format=raw", "--full-filenames",
+        str(Path(sys.executable).parent / "py-spy"), "record", "--format=raw", "--full-filenames", "--gil",
         f"--rate={_RATE}", f"--pid={pid}", f"--output={output}",
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:

@@ -111,7 +111,7 @@ def operator(cluster: Cluster, kubeconfig: Path, log: Path) -> Iterator[Subject]
         "CONTAINERAPP_HTTP_PORT": str(port),
         "CONTAINERAPP_LEADER_ELECTION": "false",
     }
-    command = [sys.executable, "-m", "containerapp", "run", "--log-level=warning"]
+    command = [sys.executable, "-m", "containerapp", "run"]
     audit_log = _audit_log(cluster)
     began_at = audit_log.stat().st_size
     with _running(command, environment, log) as process:

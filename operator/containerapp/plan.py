@@ -8,11 +8,13 @@ at: defaults, injected annotations, sidecars.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 from typing import Any
+
+import orjson
 
 from containerapp.api.quantity import quantity
 from containerapp.inventory import deleting, owned_by, owned_by_predecessor, stale_children
@@ -104,16 +106,17 @@ def _judge(manifest: Manifest, live: Manifest | None, *, name: str, uid: str, ad
 def stamped(manifest: Manifest) -> Manifest:
     """Return the manifest with an annotation that tells by its hash whether we would write the same again."""
     metadata = manifest["metadata"]
-    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
     annotations = {**metadata.get("annotations", {}), HASH_ANNOTATION: digest}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 
 def differs(desired: Any, live: Any, field: str = "") -> bool:
     """Whether `live` lacks or contradicts anything that `desired` says."""
+    if desired == live:
+        return False  # most of what is compared, and told apart in one step
     if field in _ATOMIC:
-        return bool(desired != live)
+        return True
     if isinstance(desired, dict):
         if not isinstance(live, dict):
             return bool(desired)
@@ -125,7 +128,7 @@ def differs(desired: Any, live: Any, field: str = "") -> bool:
         return _list_differs(desired, live or [], field)
     if live is None:
         return bool(desired) or field not in _OMITTED_WHEN_EMPTY
-    return bool(desired != live)
+    return True
 
 
 def _list_differs(desired: list[Any], live: list[Any], field: str) -> bool:
@@ -155,6 +158,7 @@ def _quantity_differs(desired: str, live: str | None) -> bool:
     return live is None or _thousandths(desired) != _thousandths(live)
 
 
+@lru_cache(maxsize=1024)
 def _thousandths(amount: str) -> int:
     """Round up as Kubernetes does: https://github.com/kubernetes/kubernetes/issues/18538."""
     return ceil(quantity(amount) * 1000)

@@ -7,6 +7,7 @@ after any crash, from any event, brings the cluster to what the app's spec asks 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -40,8 +41,10 @@ _logger = logging.getLogger(__name__)
 _PENDING_GRACE = 1.0
 """Seconds that a registry may take before the status says that it is waited for."""
 
-_PROGRESS_INTERVAL = 2.0
-"""Seconds between two patches that tell no more than another count of Pods."""
+_PROGRESS_INTERVAL = (2.0, 15.0)
+"""Seconds between two patches that tell no more than another count of Pods: as long as the rollout has lasted, within
+these bounds.
+"""
 
 _DIAGNOSE_AFTER = 10.0
 """Seconds of rollout after which the Pods are asked what they wait for."""
@@ -126,7 +129,7 @@ class Reconciler:
             image=image,
             error=obstacle,
             resources=self._inventory(key, app),
-            pod_problem=await self._diagnose(key, app),
+            pod_problem=await self._diagnose(key, app, manifest),
         )
         status = compute_status(app, outcome, self.cache.children(key), self._timestamp())
         return await self._finish(key, manifest, status, self._next(key, app, image, obstacle))
@@ -197,13 +200,13 @@ class Reconciler:
             keep=needed(app) if image.pin is not None else None,
         )
 
-    async def _diagnose(self, key: AppKey, app: ContainerApp) -> str | None:
+    async def _diagnose(self, key: AppKey, app: ContainerApp, manifest: Manifest) -> str | None:
         """Ask the Pods what they wait for, once a rollout takes longer than usual, and then ever more seldom."""
         deployment = self._deployment(key, app)
         if deployment is None or Rollout.of(deployment).complete:
             self._diagnoses.pop(key, None)
             return None
-        if self._rolling_for(app) < _DIAGNOSE_AFTER:
+        if self._rolling_for(manifest) < _DIAGNOSE_AFTER:
             return None
         known = self._diagnoses.get(key)
         if known is not None and self.clock() < known.valid_until:
@@ -233,9 +236,8 @@ class Reconciler:
         old = manifest.get("status") or {}
         if status == old:
             return after
-        since = self.clock() - self._patched_at.get(key, -_PROGRESS_INTERVAL)
-        if not is_urgent(old, status) and since < _PROGRESS_INTERVAL:
-            return _sooner(after, _PROGRESS_INTERVAL - since)
+        if not is_urgent(old, status) and (wait := self._until_progress(key, manifest)) > 0:
+            return _sooner(after, wait)
         body = {
             "apiVersion": API_VERSION,
             "kind": KIND,
@@ -254,6 +256,12 @@ class Reconciler:
             return Next(error=error)
         # The answer may bring an edit that no event will tell of any more, since the cache has it now.
         return after if _asked(stored) == _asked(manifest) else Next(after=0.0)
+
+    def _until_progress(self, key: AppKey, manifest: Manifest) -> float:
+        """Seconds until progress may be told again."""
+        shortest, longest = _PROGRESS_INTERVAL
+        interval = min(longest, max(shortest, self._rolling_for(manifest)))
+        return self._patched_at.get(key, -math.inf) + interval - self.clock()
 
     async def _tell(self, key: AppKey, manifest: Manifest, old: Manifest, new: Manifest) -> None:
         for event in transitions(old, new):
@@ -298,13 +306,12 @@ class Reconciler:
     def _rollout(self, key: AppKey, app: ContainerApp) -> Rollout:
         return Rollout.of(self._deployment(key, app))
 
-    def _rolling_for(self, app: ContainerApp) -> float:
-        """Seconds since the status began to say Reconciling; 0 where it does not."""
-        conditions = {condition.type: condition for condition in app.status.conditions}
-        since = conditions.get("Reconciling") or conditions.get("Stalled")
-        if since is None:
-            return 0.0
-        return (self.now() - datetime.fromisoformat(since.last_transition_time)).total_seconds()
+    def _rolling_for(self, manifest: Manifest) -> float:
+        """Seconds since the status began to say Reconciling or Stalled; 0 where it does not."""
+        for condition in manifest.get("status", {}).get("conditions", ()):
+            if condition["type"] in {"Reconciling", "Stalled"}:
+                return (self.now() - datetime.fromisoformat(condition["lastTransitionTime"])).total_seconds()
+        return 0.0
 
     def _waited(self, key: AppKey) -> float:
         return self.clock() - self._pending_since.get(key, self.clock())

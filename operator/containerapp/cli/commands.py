@@ -5,7 +5,6 @@ Imports what a command needs inside of it, so that `--help` and tab completion a
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -48,6 +47,7 @@ def run(config_file: Path | None, **options: object) -> None:
     Speaks to the cluster as the Pod's ServiceAccount, or as KUBECONFIG says. All settings can be given as
     environment variables: see `containerapp settings`.
     """
+    import uvloop  # noqa: PLC0415 - see above
     from pydantic import ValidationError  # noqa: PLC0415 - see above
 
     from containerapp import logs  # noqa: PLC0415 - see above
@@ -60,7 +60,7 @@ def run(config_file: Path | None, **options: object) -> None:
     except ValidationError as error:
         raise click.ClickException(_explain(error)) from None
     logs.configure(settings.log_format, settings.log_level)
-    asyncio.run(operator.run(settings))
+    uvloop.run(operator.run(settings))
 
 
 @main.command()

@@ -6,7 +6,6 @@ Called by the reconcile (writes, the rare read) and by the reflectors (lists, wa
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+import orjson
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
@@ -26,7 +26,6 @@ _UNAUTHORIZED = 401
 _MESSAGE_LIMIT = 2000
 _BUFFER = 2**21
 """Bytes; one watch event is one line, and an object may have 1.5 MiB."""
-_COMPACT = (",", ":")
 _REFUSED = {400, 405, 413, 415, 422}
 
 Observe = Callable[[str, str, str], None]
@@ -165,7 +164,7 @@ class Client:
         response = await self._send("GET", url, query=query, timeout=timeout, verb="WATCH")
         try:
             async for line in response.content:
-                yield json.loads(line)
+                yield orjson.loads(line)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Transient("WatchBroken", f"The watch of {url} broke: {error!r}") from error
         finally:
@@ -174,7 +173,7 @@ class Client:
     async def _json(self, method: str, url: str, **options: Any) -> Manifest:
         response = await self._send(method, url, **options)
         try:
-            answer: Manifest = json.loads(await response.read())
+            answer: Manifest = orjson.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Transient("ApiServerUnavailable", f"{method} {url}: {error!r}") from error
         return answer
@@ -198,7 +197,7 @@ class Client:
             response = await self._session.request(
                 method,
                 configuration.host + url,
-                data=None if body is None else json.dumps(body, separators=_COMPACT).encode(),
+                data=None if body is None else orjson.dumps(body),
                 params=query,
                 headers=headers,
                 timeout=timeout or self._session.timeout,
@@ -261,7 +260,7 @@ def translate(status: int, body: str, *, retry_after: str | None = None) -> Cont
 
 def _message(body: str) -> tuple[str, set[str]]:
     try:
-        parsed = json.loads(body)
+        parsed = orjson.loads(body)
         causes = (parsed.get("details") or {}).get("causes") or []
         return str(parsed.get("message", body))[:_MESSAGE_LIMIT], {
             str(cause.get("reason")) for cause in causes

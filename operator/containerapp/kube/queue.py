@@ -1,4 +1,4 @@
-"""The work queue: which app is next. One reconcile per app at a time; what comes meanwhile is one more.
+"""The work queue: which app is next. One reconcile per app at a time, and none hard upon the last one's heels.
 
 Filled by kopf's watch, the reflectors, the digest resolver and by the workers' own wishes to come back; emptied by the
 workers in main. Keys only, never events: what happened is read from the cache.
@@ -7,6 +7,7 @@ workers in main. Keys only, never events: what happened is read from the cache.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections import deque
@@ -18,8 +19,14 @@ from containerapp.model import AppKey
 
 @dataclass(kw_only=True)
 class WorkQueue:
-    """Fair, coalescing queue with delays and a backoff for each key. Times are in seconds."""
+    """Fair, coalescing queue with delays and a backoff for each key. Times are in seconds.
 
+    `spacing` lies between the beginnings of two reconciles of one key: a rollout comes as a burst of events, of which
+    the last tells all, and an app that changes without end must not take the workers from the others. What happens to
+    a key that has been quiet is not delayed.
+    """
+
+    spacing: float = 0.5
     base_delay: float = 0.25
     max_delay: float = 300.0
     clock: Callable[[], float] = time.monotonic
@@ -29,6 +36,8 @@ class WorkQueue:
     _active: set[AppKey] = field(default_factory=set)
     _again: set[AppKey] = field(default_factory=set)
     _timers: dict[AppKey, asyncio.TimerHandle] = field(default_factory=dict)
+    _spaced: dict[AppKey, asyncio.TimerHandle] = field(default_factory=dict)
+    _began: dict[AppKey, float] = field(default_factory=dict)
     _failures: dict[AppKey, int] = field(default_factory=dict)
     _wakeup: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -37,13 +46,12 @@ class WorkQueue:
         return len(self._ready)
 
     def add(self, key: AppKey) -> None:
-        """Ask for a reconcile as soon as a worker is free."""
-        if key in self._active:
-            self._again.add(key)
-        elif key not in self._since:
-            self._since[key] = self.clock()
-            self._ready.append(key)
-            self._wakeup.set()
+        """Ask for a reconcile as soon as a worker is free and the last one's beginning is `spacing` ago."""
+        wait = self._began.get(key, -math.inf) + self.spacing - self.clock()
+        if wait <= 0 or key in self._active:
+            self._add_now(key)
+        elif key not in self._since and key not in self._spaced:
+            self._spaced[key] = asyncio.get_running_loop().call_later(wait, self._end_spacing, key)
 
     def add_after(self, key: AppKey, delay: float) -> None:
         """Ask for a reconcile in `delay` seconds; an earlier wish that stands wins."""
@@ -71,14 +79,15 @@ class WorkQueue:
         return delay
 
     def succeeded(self, key: AppKey) -> None:
-        """End the key's backoff."""
+        """End the key's backoff; whatever it wanted to come back for has been looked at."""
         self._failures.pop(key, None)
-
-    def forget(self, key: AppKey) -> None:
-        """Drop backoff and timer of an app that is gone."""
-        self.succeeded(key)
         if (timer := self._timers.pop(key, None)) is not None:
             timer.cancel()
+
+    def forget(self, key: AppKey) -> None:
+        """Drop all that is known of an app that is gone."""
+        self.succeeded(key)
+        self._began.pop(key, None)
 
     async def get(self) -> AppKey:
         """Wait for the next key; hand it back with `done`."""
@@ -86,7 +95,8 @@ class WorkQueue:
             self._wakeup.clear()
             await self._wakeup.wait()
         key = self._ready.popleft()
-        self.on_wait(self.clock() - self._since.pop(key))
+        self._began[key] = now = self.clock()
+        self.on_wait(now - self._since.pop(key))
         self._active.add(key)
         return key
 
@@ -99,10 +109,23 @@ class WorkQueue:
 
     def close(self) -> None:
         """Cancel all timers."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        for timers in (self._timers, self._spaced):
+            for timer in timers.values():
+                timer.cancel()
+            timers.clear()
 
     def _ring(self, key: AppKey) -> None:
-        self._timers.pop(key, None)
+        del self._timers[key]
         self.add(key)
+
+    def _end_spacing(self, key: AppKey) -> None:
+        del self._spaced[key]
+        self._add_now(key)
+
+    def _add_now(self, key: AppKey) -> None:
+        if key in self._active:
+            self._again.add(key)
+        elif key not in self._since:
+            self._since[key] = self.clock()
+            self._ready.append(key)
+            self._wakeup.set()

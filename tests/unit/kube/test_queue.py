@@ -80,13 +80,14 @@ async def test_tells_how_long_a_key_has_waited(queue: WorkQueue, clock: _Clock, 
     assert waits == [3.0]
 
 
-async def test_an_app_is_never_in_two_reconciles_at_once(queue: WorkQueue) -> None:
+async def test_an_app_is_never_in_two_reconciles_at_once(queue: WorkQueue, clock: _Clock) -> None:
     """Events that arrive meanwhile, however many, make one more reconcile afterwards."""
     queue.add(A)
     await queue.get()
     queue.add(A)
     queue.add(A)
     assert len(queue) == 0
+    clock.now += queue.spacing
     queue.done(A)
     assert len(queue) == 1
     assert await queue.get() == A
@@ -131,13 +132,14 @@ async def test_a_wish_that_was_outdone_does_not_ring_as_well(queue: WorkQueue) -
     assert len(queue) == 0
 
 
-async def test_a_timer_that_rings_during_a_reconcile_makes_one_more(queue: WorkQueue) -> None:
+async def test_a_timer_that_rings_during_a_reconcile_makes_one_more(queue: WorkQueue, clock: _Clock) -> None:
     """It is an event like any other."""
     queue.add(A)
     await queue.get()
     queue.add_after(A, 0)
     await asyncio.sleep(0.01)
     assert len(queue) == 0
+    clock.now += queue.spacing
     queue.done(A)
     assert len(queue) == 1
 
@@ -198,8 +200,64 @@ async def test_an_app_that_is_gone_is_forgotten(queue: WorkQueue) -> None:
     queue.close()
 
 
+async def test_a_burst_of_events_makes_one_reconcile_when_the_last_one_is_long_enough_ago(
+    clock: _Clock,
+) -> None:
+    """The first event is dealt with at once; those that follow wait together, and delay nobody else."""
+    queue = WorkQueue(clock=clock, spacing=0.02)
+    queue.add(A)
+    assert await queue.get() == A
+    queue.done(A)
+    for _ in range(5):
+        queue.add(A)
+    queue.add(B)
+    assert await queue.get() == B
+    assert len(queue) == 0
+    clock.now += 0.02
+    assert await asyncio.wait_for(queue.get(), 5) == A
+    queue.done(A)
+    assert len(queue) == 0
+
+
+async def test_what_happens_to_a_quiet_app_is_not_delayed(queue: WorkQueue, clock: _Clock) -> None:
+    """Spacing is measured from the last reconcile's beginning."""
+    queue.add(A)
+    queue.done(await queue.get())
+    clock.now += queue.spacing
+    queue.add(A)
+    assert len(queue) == 1
+
+
+async def test_an_event_that_was_put_off_until_during_a_reconcile_makes_one_more(clock: _Clock) -> None:
+    """A wish of the app's own may have come first."""
+    queue = WorkQueue(clock=clock, spacing=0.02)
+    queue.add(A)
+    queue.done(await queue.get())
+    queue.add(A)
+    clock.now += 0.02
+    queue.add(A)
+    assert await queue.get() == A
+    await asyncio.sleep(0.05)
+    assert len(queue) == 0
+    clock.now += 0.02
+    queue.done(A)
+    assert await queue.get() == A
+
+
+async def test_a_success_cancels_what_an_earlier_reconcile_wanted_to_come_back_for(queue: WorkQueue) -> None:
+    """The newest reconcile has seen all there is, and says by itself whether to come back."""
+    queue.add_after(A, 0.01)
+    queue.succeeded(A)
+    await asyncio.sleep(0.03)
+    assert len(queue) == 0
+
+
 async def test_closing_cancels_all_timers(queue: WorkQueue) -> None:
     """Nothing rings after the end."""
+    queue.spacing = 0.01
+    queue.add(A)
+    queue.done(await queue.get())
+    queue.add(A)
     queue.add_after(A, 0.01)
     queue.add_after(B, 0.01)
     queue.close()
