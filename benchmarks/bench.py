@@ -78,6 +78,7 @@ class Bench:
         """Measure the operator, and leave nothing of its work."""
         self.driver.names = names_of(prefix, self.order.apps)
         with self._running() as process, self._profiled(process, "create"):
+            await self.driver.settle(_QUIET)
             create = await self._measure("operator", "create", process, lambda: self.driver.create("v1"))
             self.result.creates.append(create)
             if not create_only:
@@ -108,7 +109,7 @@ class Bench:
         self, who: str, name: str, process: Subject, act: Callable[[], Awaitable[Convergence | None]]
     ) -> Phase:
         """Run one phase and note what it cost the process, until it is quiet again."""
-        since, cpu = process.position(), process.cpu()
+        since, cpu, reconciles = process.position(), process.cpu(), process.reconciles()
         begin = time.monotonic()
         outcome = await act()
         total = time.monotonic() - begin
@@ -124,6 +125,7 @@ class Bench:
                 p95=percentile(latencies, 0.95),
                 p99=percentile(latencies, 0.99),
                 cpu=process.cpu() - cpu,
+                reconciles=process.reconciles() - reconciles,
                 peak_rss=process.peak_rss(),
                 requests=_named(process.requests(since)),
             )
@@ -142,6 +144,7 @@ class Bench:
             self.result.phases.append(_told(Phase(
                 subject="operator", phase="restart", apps=len(self.driver.names), total=time.monotonic() - begin,
                 p50=0.0, p95=0.0, p99=0.0, cpu=process.cpu(), peak_rss=process.peak_rss(),
+                        reconciles=process.reconciles(),
                 requests=_named(process.requests(process.began_at)),
             )))  # fmt: skip
 

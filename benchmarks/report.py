@@ -24,6 +24,7 @@ class Phase:
     p99: float
     cpu: float
     peak_rss: float
+    reconciles: int
     requests: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -86,8 +87,8 @@ def percentile(values: Sequence[float], share: float) -> float:
 def table(result: Result) -> str:
     """Return the result as a Markdown table."""
     head = (
-        "| phase | apps | × floor | p50 s | p95 s | p99 s | CPU ms/app | peak RSS MB | writes/app | reads |\n"
-        "|---|---|---|---|---|---|---|---|---|---|\n"
+        "| phase | apps | × floor | p50 s | p95 s | p99 s | CPU ms/app | peak RSS MB "
+        "| reconciles/app | writes/app | reads |\n|---|---|---|---|---|---|---|---|---|---|---|\n"
     )
     rows = [_row(phase, None) for phase in result.floors]
     rows += [_row(phase, ratio) for phase, ratio in zip(result.creates, result.ratios, strict=True)]
@@ -99,7 +100,8 @@ def _row(phase: Phase, ratio: float | None) -> str:
     times = f"{phase.p50:.2f} | {phase.p95:.2f} | {phase.p99:.2f}" if phase.p99 else "| |"
     return (
         f"| {phase.subject}: {phase.phase} | {phase.apps} | {f'{ratio:.2f}' if ratio else ''} | {times} | "
-        f"{phase.cpu_per_app:.1f} | {phase.peak_rss:.0f} | {phase.writes_per_app:.2f} | {phase.reads} |\n"
+        f"{phase.cpu_per_app:.1f} | {phase.peak_rss:.0f} | "
+        f"{phase.reconciles / phase.apps:.1f} | {phase.writes_per_app:.2f} | {phase.reads} |\n"
     )
 
 

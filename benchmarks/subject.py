@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from devcluster import Cluster, CommandError
 
 ROOT = Path(__file__).parents[1]
@@ -39,10 +41,13 @@ class Subject:
     audit_log: Path
     began_at: int
     """Where the audit log ended when the process was started."""
+    port: int | None = None
+    """Where its metrics are."""
 
     def cpu(self) -> float:
         """CPU seconds so far, user and system."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        print("CPU", int(fields[11]), int(fields[12]))
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
     def peak_rss(self) -> float:
@@ -51,6 +56,15 @@ class Subject:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
         raise RuntimeError("the process is gone")
+
+    def reconciles(self) -> int:
+        """Reconciles so far; none where there are no metrics."""
+        if self.port is None:
+            return 0
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=30) as page:
+            families = text_string_to_metric_families(page.read().decode())
+        samples = (sample for family in families for sample in family.samples)
+        return int(sum(sample.value for sample in samples if sample.name == "containerapp_reconciles_total"))
 
     def position(self) -> int:
         """Return where the audit log ends now."""
@@ -117,7 +131,7 @@ def operator(cluster: Cluster, kubeconfig: Path, log: Path) -> Iterator[Subject]
     with _running(command, environment, log) as process:
         _await_http(f"http://127.0.0.1:{port}/readyz", process)
         user = f"system:serviceaccount:{_NAMESPACE}:{_RELEASE}"
-        yield Subject(process=process, user=user, audit_log=audit_log, began_at=began_at)
+        yield Subject(process=process, user=user, audit_log=audit_log, began_at=began_at, port=port)
 
 
 @contextmanager

@@ -10,13 +10,14 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import orjson
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
+from yarl import URL
 
 from containerapp.errors import Blocked, ContainerAppError, Transient
 from containerapp.model import MANAGER, Manifest
@@ -196,9 +197,8 @@ class Client:
         try:
             response = await self._session.request(
                 method,
-                configuration.host + url,
+                URL(configuration.host + url + (f"?{urlencode(query)}" if query else ""), encoded=True),
                 data=None if body is None else orjson.dumps(body),
-                params=query,
                 headers=headers,
                 timeout=timeout or self._session.timeout,
                 proxy_headers=configuration.proxy_headers,
