@@ -47,7 +47,6 @@ class Subject:
     def cpu(self) -> float:
         """CPU seconds so far, user and system."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        print("CPU", int(fields[11]), int(fields[12]))
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
     def peak_rss(self) -> float:

@@ -25,8 +25,6 @@ from containerapp.model import MANAGER, Manifest
 _TIMEOUT = 30.0
 _UNAUTHORIZED = 401
 _MESSAGE_LIMIT = 2000
-_BUFFER = 2**21
-"""Bytes; one watch event is one line, and an object may have 1.5 MiB."""
 _REFUSED = {400, 405, 413, 415, 422}
 
 Observe = Callable[[str, str, str], None]
@@ -72,7 +70,6 @@ def _session(api: ApiClient) -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(ssl=api.rest_client.ssl_context, limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         proxy=api.configuration.proxy or _proxy_for(api.configuration.host),
-        read_bufsize=_BUFFER,
         timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
     )
 
@@ -163,9 +160,12 @@ class Client:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_TIMEOUT, sock_read=idle_timeout)
         query |= {"watch": "true", "allowWatchBookmarks": "true"}
         response = await self._send("GET", url, query=query, timeout=timeout, verb="WATCH")
+        rest = b""
         try:
-            async for line in response.content:
-                yield orjson.loads(line)
+            async for chunk in response.content.iter_any():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield orjson.loads(line)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Transient("WatchBroken", f"The watch of {url} broke: {error!r}") from error
         finally:
