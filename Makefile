@@ -43,7 +43,7 @@ test: check unit programs ## everything: static checks, then all tests; those on
 	$(RUN) python -m pytest -m node
 
 .PHONY: programs
-programs: .venv ## build what the throw-away cluster consists of, once (11 minutes on 2 cores), into the user's cache
+programs: .venv ## build what the throw-away cluster consists of, once (14 minutes on 2 cores), into the user's cache
 	$(RUN) python -m devcluster build
 
 .PHONY: unit

@@ -38,6 +38,10 @@ class _Program:
     built_as: str
 
 
+_TAGS = {"prometheus": "remove_all_sd"}
+"""Build tags of a module: Prometheus without its service discoveries, each of which brings some cloud's SDK."""
+
+
 def _kubernetes(name: str) -> _Program:
     return _Program(module="kubernetes", package=f"k8s.io/kubernetes/cmd/{name}", built_as=name)
 
@@ -59,6 +63,12 @@ PROGRAMS = {
     "dns": _Program(module="tools", package="./dns", built_as="dns"),
     "pause": _Program(module="tools", package="./pause", built_as="pause"),
     "kwok": _Program(module="tools", package="sigs.k8s.io/kwok/cmd/kwok", built_as="kwok"),
+    **{
+        name: _Program(
+            module="prometheus", package=f"github.com/prometheus/prometheus/cmd/{name}", built_as=name
+        )
+        for name in ("prometheus", "promtool")
+    },
 }
 
 
@@ -126,6 +136,7 @@ def _exclusive(path: Path) -> Iterator[None]:
 def _go_build(module: str, names: list[str], target: Path) -> None:
     command = [
         *(toolchain.find_go(cache_root()), "build", "-v", "-trimpath", "-ldflags", _linker_flags(module)),
+        *("-tags", _TAGS.get(module, "")),
         *("-o", f"{target}/", *(PROGRAMS[name].package for name in names)),
     ]
     print(
