@@ -42,6 +42,8 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(connect(metrics.observe_request))
         operator = Operator(settings=settings, client=client, metrics=metrics, stop=stop)
+        metrics.ready.set_function(lambda: float(operator.unreadiness() is None))
+        metrics.memory_limit.set(float(os.environ.get("MEMORY_LIMIT") or 0))
         port = await stack.enter_async_context(
             server.serve(
                 settings.http_host,

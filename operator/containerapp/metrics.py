@@ -11,6 +11,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 STATES = ("ready", "progressing", "stalled")
+OUTCOMES = ("success", "gone", "invalid", "blocked", "transient", "bug")
 
 
 class Metrics:
@@ -21,6 +22,9 @@ class Metrics:
         self.reconciles = Counter(
             "containerapp_reconciles_total", "Reconciles by outcome.", ["outcome"], registry=registry
         )
+        for outcome in OUTCOMES:
+            # From 0 on: a counter that begins with 1 hides its first event from Prometheus' increase().
+            self.reconciles.labels(outcome=outcome)
         self.duration = Histogram(
             "containerapp_reconcile_duration_seconds",
             "Time of one reconcile.",
@@ -55,6 +59,16 @@ class Metrics:
             registry=registry,
         )
         self.leader = Gauge("containerapp_leader", "1 while this replica acts, else 0.", registry=registry)
+        self.ready = Gauge(
+            "containerapp_ready",
+            "1 while this replica is of use, as `/readyz` tells, else 0.",
+            registry=registry,
+        )
+        self.memory_limit = Gauge(
+            "containerapp_memory_limit_bytes",
+            "Memory that the container may take; 0 where that is not known.",
+            registry=registry,
+        )
 
     def forget_leading(self) -> None:
         """Report nothing of what a leader sees, and hold on to nothing of it: another one reports now."""

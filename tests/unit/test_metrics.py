@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry
 
-from containerapp.metrics import Metrics, resource_of
+from containerapp.metrics import OUTCOMES, Metrics, resource_of
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,9 @@ def test_requests_and_lookups_are_counted_by_what_became_of_them() -> None:
     assert sample("containerapp_api_requests_total", requests) == 2
     assert sample("containerapp_registry_lookups_total", {"registry": "ecr", "outcome": "resolved"}) == 1
     assert Metrics(CollectorRegistry()).registry.get_sample_value("containerapp_leader") == 0
+
+
+def test_outcomes_are_counted_from_nothing_on() -> None:
+    """Prometheus takes a counter that begins with 1 for one that was 1 all the time: the first bug would be missed."""
+    sample = Metrics(CollectorRegistry()).registry.get_sample_value
+    assert {sample("containerapp_reconciles_total", {"outcome": outcome}) for outcome in OUTCOMES} == {0}
