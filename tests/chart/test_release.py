@@ -135,6 +135,7 @@ def test_every_object_passes_strict_validation_under_the_restricted_standard(
     text = own_cluster.helm(
         *("template", "capp", str(CHART), f"--namespace={NAMESPACE}"),
         *("--set=image.repository=registry.example/operator", "--set=networkPolicy.enabled=true"),
+        "--set=dashboard.enabled=true",
     )
     release.install()
     own_cluster.kubectl(

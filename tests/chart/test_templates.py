@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from containerapp.settings import Settings
+from tests.alerts.files import ALERTS_FILE, DASHBOARD_FILE
 from tests.chart.rendering import (
     FULL_NAME,
     REQUIRED,
@@ -18,7 +20,7 @@ from tests.chart.rendering import (
     plain_environment,
 )
 
-_OPTIONAL = ("ServiceMonitor", "NetworkPolicy")
+_OPTIONAL = ("ServiceMonitor", "NetworkPolicy", "PrometheusRule", "ConfigMap")
 
 
 def _pod(chart: Chart, **values: Any) -> Manifest:
@@ -35,7 +37,8 @@ def _settings(chart: Chart, monkeypatch: pytest.MonkeyPatch, **values: Any) -> S
 
 def test_helm_lint_has_nothing_to_say(chart: Chart) -> None:
     """Lint passes, strictly, with the default values and with every option on."""
-    options = ("--set=serviceMonitor.enabled=true", "--set=networkPolicy.enabled=true")
+    switches = ("serviceMonitor", "networkPolicy", "prometheusRule", "dashboard")
+    options = [f"--set={switch}.enabled=true" for switch in switches]
 
     for arguments in (REQUIRED, (*REQUIRED, *options)):
         assert "0 chart(s) failed" in chart.run("lint", "--strict", str(chart.path), *arguments)
@@ -150,15 +153,19 @@ def test_the_environment_holds_settings_that_exist_and_no_others(chart: Chart) -
     assert variables["AWS_REGION"] == "eu-west-1"
 
 
-def test_the_pod_knows_its_name_and_namespace(chart: Chart) -> None:
-    """They identify the holder of the Lease and the origin of events."""
+def test_the_pod_knows_its_name_its_namespace_and_its_memory_limit(chart: Chart) -> None:
+    """They identify the holder of the Lease and the origin of events, and tell how near the limit is."""
     fields = {
-        item["name"]: item["valueFrom"]["fieldRef"]["fieldPath"]
+        item["name"]: item["valueFrom"]
         for item in container(chart.only("Deployment"))["env"]
         if "valueFrom" in item
     }
 
-    assert fields == {"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace"}
+    assert fields == {
+        "POD_NAME": {"fieldRef": {"fieldPath": "metadata.name"}},
+        "POD_NAMESPACE": {"fieldRef": {"fieldPath": "metadata.namespace"}},
+        "MEMORY_LIMIT": {"resourceFieldRef": {"containerName": "operator", "resource": "limits.memory"}},
+    }
 
 
 def test_the_operator_is_given_time_to_finish_its_work(chart: Chart) -> None:
@@ -219,7 +226,8 @@ def test_pods_take_what_the_platform_team_gives_them(chart: Chart) -> None:
 
 def test_options_that_need_more_than_kubernetes_are_off_by_default(chart: Chart) -> None:
     """A cluster without the Prometheus operator takes the chart as it is."""
-    on = chart.render(serviceMonitor={"enabled": True}, networkPolicy={"enabled": True})
+    switches = ("serviceMonitor", "networkPolicy", "prometheusRule", "dashboard")
+    on = chart.render(**{switch: {"enabled": True} for switch in switches})
 
     for kind in _OPTIONAL:
         assert of_kind(chart.render(), kind) == []
@@ -234,6 +242,41 @@ def test_the_service_monitor_finds_the_metrics_service(chart: Chart) -> None:
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
     assert monitor["metadata"]["labels"]["release"] == "prom"
+
+
+def test_the_prometheus_rule_is_the_file_of_alerts(chart: Chart) -> None:
+    """Prometheus' own templates survive Helm's; the runbooks are where the platform team serves them."""
+    url = "https://wiki.example.com/runbooks"
+    rule = chart.only(
+        "PrometheusRule", prometheusRule={"enabled": True, "labels": {"release": "prom"}, "runbookUrl": url}
+    )
+    plain = chart.only("PrometheusRule", prometheusRule={"enabled": True})
+
+    assert plain["spec"] == yaml.safe_load(ALERTS_FILE.read_text())
+    assert rule["spec"] == yaml.safe_load(ALERTS_FILE.read_text().replace("docs/runbooks/", f"{url}/"))
+    assert rule["spec"] != plain["spec"]
+    assert rule["metadata"]["labels"]["release"] == "prom"
+
+
+def test_the_dashboard_is_the_file_where_grafana_looks_for_it(chart: Chart) -> None:
+    """Byte for byte, under the label that Grafana's sidecar watches unless it is told of another."""
+    plain = chart.only("ConfigMap", f"{FULL_NAME}-dashboard", dashboard={"enabled": True})
+    other = chart.only(
+        "ConfigMap",
+        f"{FULL_NAME}-dashboard",
+        dashboard={
+            "enabled": True,
+            "labels": {"grafana_dashboard": None, "mine": "yes"},
+            "annotations": {"grafana_folder": "Platform"},
+        },
+    )
+
+    assert plain["data"] == {"containerapp-operator.json": DASHBOARD_FILE.read_text()}
+    assert plain["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert "annotations" not in plain["metadata"]
+    assert "grafana_dashboard" not in other["metadata"]["labels"]
+    assert other["metadata"]["labels"]["mine"] == "yes"
+    assert other["metadata"]["annotations"] == {"grafana_folder": "Platform"}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,11 @@
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
+- name: MEMORY_LIMIT
+  valueFrom:
+    resourceFieldRef:
+      containerName: operator
+      resource: limits.memory
 {{- $settings := dict
   "NAMESPACES" (join "," .Values.watchNamespaces)
   "DEFAULT_REGISTRY" .Values.defaultRegistry
