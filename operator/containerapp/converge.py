@@ -73,7 +73,7 @@ class Writer:
         """Ask for the app, and take the answer into the cache: True while it lives, None when none of the name does.
 
         Asked before a child that was there is made again: children vanish with their app, and after a broken watch
-        nobody may have told of the app's own end.
+        nobody may have told of the app's own end. Likewise before an earlier app's child is taken for garbage.
         """
         try:
             stored = without_managed_fields(await self.client.get(path(API_VERSION, PLURAL, *key)))
@@ -92,10 +92,11 @@ class Writer:
         """
         errors: list[ContainerAppError] = [_name_taken(ref) for ref in plan.foreign]
         writes = [
+            *(partial(self._clear_away, target, ref) for ref in plan.leftovers),
             *(partial(self._create, target, manifest) for manifest in plan.creates),
             *(partial(self._update, target, manifest) for manifest in plan.updates),
         ]
-        if writes:
+        if plan.creates or plan.updates:
             _logger.info("Writing %s", _summary(plan))
         for write in writes:
             try:
@@ -111,12 +112,26 @@ class Writer:
         for ref in refs:
             _logger.info("Deleting %s", ref)
             try:
-                await self.client.delete(_url(target.key, ref), target.live[ref]["metadata"]["uid"])
+                await self.client.delete(_url(target.key, ref), uid=target.live[ref]["metadata"]["uid"])
             except NotFound:
                 _logger.debug("%s was gone already", ref)
             except ContainerAppError as error:
                 errors.append(error)
         return errors
+
+    async def _clear_away(self, target: Target, ref: ObjectRef) -> None:
+        """Delete what an earlier app of the name left behind, as the garbage collector would; its end is an event.
+
+        Whoever changes it meanwhile, say by taking its owner away to keep it, comes first.
+        """
+        left = target.live[ref]["metadata"]
+        _logger.info("Deleting %s, which an earlier app of the name left behind", ref)
+        try:
+            await self.client.delete(
+                _url(target.key, ref), uid=left["uid"], resourceVersion=left["resourceVersion"]
+            )
+        except (NotFound, Conflict) as error:
+            _logger.debug("%s was not left behind any more: %s", ref, error)
 
     async def _create(self, target: Target, manifest: Manifest) -> None:
         """Create a child that was not seen; where one exists after all, find out whose it is."""

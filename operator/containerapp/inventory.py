@@ -17,7 +17,7 @@ def owned_by(manifest: Manifest, uid: str) -> bool:
 
 
 def owned_by_predecessor(manifest: Manifest, name: str, uid: str) -> bool:
-    """Whether an earlier app of the same name controlled it; the garbage collector is about to remove it."""
+    """Whether an earlier app of the same name owned it."""
     return any(
         owner.get("kind") == KIND and owner.get("name") == name and owner.get("uid") != uid
         for owner in _owners(manifest)
@@ -33,6 +33,19 @@ def stale_children(
         ObjectRef.of(manifest) for manifest in live if owned_by(manifest, uid) and not deleting(manifest)
     }
     return tuple(sorted(owned - wanted))
+
+
+def leftovers(*, live: Iterable[Manifest], name: str, uid: str) -> tuple[ObjectRef, ...]:
+    """References of what an earlier app of the same name has left and nobody else owns, in a stable order."""
+    return tuple(
+        sorted(
+            ObjectRef.of(manifest)
+            for manifest in live
+            if owned_by_predecessor(manifest, name, uid)
+            and len(_owners(manifest)) == 1
+            and not deleting(manifest)
+        )
+    )
 
 
 def deleting(manifest: Manifest) -> bool:

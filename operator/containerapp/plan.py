@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from containerapp.api.quantity import quantity
-from containerapp.inventory import deleting, owned_by, owned_by_predecessor, stale_children
+from containerapp.inventory import deleting, leftovers, owned_by, owned_by_predecessor, stale_children
 from containerapp.model import HASH_ANNOTATION, Manifest, ObjectRef
 
 _LIST_KEYS: dict[str, tuple[str, ...]] = {
@@ -45,7 +45,8 @@ class Plan:
 
     `creates` were not seen live and must not exist; `updates` differ from what lives; `deletes` are no longer
     wanted; `foreign` stand in the way without being ours; `waiting` belong to a deleted app of the same name
-    or are themselves being deleted, and will be gone by themselves.
+    or are themselves being deleted, and will be gone; `leftovers` are all that such an app alone has left, wanted
+    again or not: nobody else may ever remove it.
     """
 
     creates: tuple[Manifest, ...] = ()
@@ -53,11 +54,12 @@ class Plan:
     deletes: tuple[ObjectRef, ...] = ()
     foreign: tuple[ObjectRef, ...] = ()
     waiting: tuple[ObjectRef, ...] = ()
+    leftovers: tuple[ObjectRef, ...] = ()
 
     @property
     def empty(self) -> bool:
         """Whether nothing needs to be written."""
-        return not (self.creates or self.updates or self.deletes)
+        return not (self.creates or self.updates or self.deletes or self.leftovers)
 
 
 def make_plan(
@@ -90,6 +92,7 @@ def make_plan(
         ),
         foreign=tuple(ObjectRef.of(manifest) for manifest in sorted_out["foreign"]),
         waiting=tuple(ObjectRef.of(manifest) for manifest in sorted_out["waiting"]),
+        leftovers=leftovers(live=live.values(), name=name, uid=uid),
     )
 
 

@@ -118,7 +118,8 @@ class Reconciler:
             return Next(after=_PENDING_GRACE)
         target = Target(key=key, app=app, live=dict(self.cache.children(key)))
         plan = self._plan(target, image)
-        if _recreates(plan, app) and not await self.writer.still_exists(key, app.metadata.uid):
+        doubtful = plan.leftovers or _recreates(plan, app)
+        if doubtful and not await self.writer.still_exists(key, app.metadata.uid):
             return Next(after=0.0)
         if plan.updates and (seconds := self.writer.hold_off(key)):
             return Next(after=seconds)

@@ -187,6 +187,38 @@ def test_an_app_that_is_deleted_and_made_again_at_once_gets_children_of_its_own(
     assert not set(old.values()) & {world.get(kind, "phoenix")["metadata"]["uid"] for kind in OWNED}
 
 
+def test_an_app_that_is_made_again_does_not_wait_for_the_garbage_collector(world: World) -> None:
+    """That one may be far behind after an outage; what a dead app left under the name is nobody's for certain."""
+    if world.cluster.supervision is None:
+        pytest.skip("this cluster's garbage collector cannot be stopped")
+    world.run("hasty", port=8080)
+    world.cluster.stop("kube-controller-manager")
+    try:
+        world.delete("ContainerApp", "hasty")
+        app = world.apply("hasty", port=8080)
+        world.until(
+            "all children belong to the new app",
+            lambda: all(_owner(world.find(kind, "hasty")) == app["metadata"]["uid"] for kind in OWNED),
+            names=["hasty"],
+        )
+    finally:
+        world.cluster.start("kube-controller-manager")
+    world.await_ready("hasty")
+
+
+def test_what_a_user_has_kept_of_a_deleted_app_is_left_alone(world: World) -> None:
+    """Whoever deletes with `--cascade=orphan` wants the children to live; a new app of the name asks first."""
+    world.run("keepsake", port=8080)
+    kept = {kind: world.get(kind, "keepsake")["metadata"]["uid"] for kind in OWNED}
+    world.kubectl("delete", "capp", "keepsake", "--cascade=orphan")
+    world.apply("keepsake", port=8080)
+    world.await_condition("keepsake", "Ready", "False", "NameTaken")
+    assert {kind: world.get(kind, "keepsake")["metadata"]["uid"] for kind in OWNED} == kept
+    world.apply("keepsake", annotations={"containerapp.dev/adopt": "true"}, port=8080)
+    world.await_ready("keepsake")
+    assert {kind: world.get(kind, "keepsake")["metadata"]["uid"] for kind in OWNED} == kept
+
+
 def test_a_namespace_may_be_deleted_in_mid_flight(world: World) -> None:
     """It goes, the operator makes no fuss, and other namespaces go on."""
     for number in range(5):

@@ -283,13 +283,35 @@ def test_takes_over_a_foreign_object_when_told_to() -> None:
 
 
 @pytest.mark.parametrize("adopt", [False, True])
-def test_waits_for_what_an_earlier_app_of_the_same_name_left_behind(*, adopt: bool) -> None:
-    """The garbage collector is about to remove it; to write it would bind the new app to what dies."""
+def test_clears_away_what_an_earlier_app_of_the_same_name_left_behind(*, adopt: bool) -> None:
+    """It is garbage, collected or not; to write over it would bind the new app to what dies."""
     live = live_children(an_app({"port": 8080}, uid=OTHER_UID))
+    children = (SERVICE_ACCOUNT, SERVICE, DEPLOYMENT)
     plan = _plan(live, adopt=adopt)
+    assert plan == Plan(waiting=children, leftovers=tuple(sorted(children)))
+    assert not plan.empty
+
+
+def test_clears_away_what_an_earlier_app_wanted_and_this_one_does_not() -> None:
+    """Whether or not the image of the new app is known yet: it was never the new app's."""
+    live = {SERVICE: live_children(an_app({"port": 8080}, uid=OTHER_UID))[SERVICE]}
+    assert _worker_plan(live, keep=None).leftovers == (SERVICE,)
+
+
+def test_leaves_what_an_earlier_app_shared_with_somebody() -> None:
+    """The garbage collector only takes the earlier app's name off it; then it is somebody else's."""
+    live = live_children(an_app({"port": 8080}, uid=OTHER_UID))
+    live[SERVICE]["metadata"]["ownerReferences"].append({"kind": "Team", "name": "t", "uid": "team"})
+    plan = _plan(live)
+    assert plan.leftovers == (DEPLOYMENT, SERVICE_ACCOUNT)
     assert plan.waiting == (SERVICE_ACCOUNT, SERVICE, DEPLOYMENT)
-    assert plan.empty
-    assert plan.foreign == ()
+
+
+def test_leaves_what_an_earlier_app_left_behind_and_is_going() -> None:
+    """A second deletion tells the API server nothing new."""
+    live = live_children(an_app({"port": 8080}, uid=OTHER_UID))
+    live[SERVICE]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert _plan(live).leftovers == (DEPLOYMENT, SERVICE_ACCOUNT)
 
 
 def test_waits_for_a_child_that_is_being_deleted() -> None:

@@ -150,9 +150,9 @@ class Client:
         """Create an object."""
         return await self._json("POST", url, body=manifest, query={"fieldManager": MANAGER})
 
-    async def delete(self, url: str, uid: str) -> None:
-        """Delete the object with `uid`, leaving its dependents to the garbage collector."""
-        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+    async def delete(self, url: str, **preconditions: str) -> None:
+        """Delete the object with this uid (and resourceVersion); the garbage collector sees to its dependents."""
+        body = {"preconditions": preconditions, "propagationPolicy": "Background"}
         await self._json("DELETE", url, body=body)
 
     async def watch(self, url: str, *, idle_timeout: float, **query: str) -> AsyncIterator[Manifest]:
