@@ -239,12 +239,13 @@ class Reconciler:
             return after
         if not is_urgent(old, status) and (wait := self._until_progress(key, manifest)) > 0:
             return _sooner(after, wait)
-        body = {
-            "apiVersion": API_VERSION,
-            "kind": KIND,
-            "metadata": {"name": key[1], "namespace": key[0], "uid": manifest["metadata"]["uid"]},
-            "status": status,
+        # By its version: no uid is compared where a status is written, and a former app's would be the new one's.
+        metadata = {
+            "name": key[1],
+            "namespace": key[0],
+            "resourceVersion": manifest["metadata"]["resourceVersion"],
         }
+        body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": status}
         try:
             stored = await self.client.apply(path(API_VERSION, PLURAL, key[0], key[1], "status"), body)
             self._patched_at[key] = self.clock()

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+import time
+from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from containerapp.converge import Writer
+from containerapp.kube.cache import Cache
+from containerapp.kube.client import connect
+from containerapp.reconcile import Next, Reconciler
 from tests.controller.api import Manifest
+from tests.controller.operators import Operator
 from tests.controller.registry import HOST, digest_of
 from tests.controller.world import World, dumped
 from tests.expectations import assert_follows_kstatus, summary
@@ -204,6 +212,30 @@ def test_an_app_that_is_made_again_does_not_wait_for_the_garbage_collector(world
     finally:
         world.cluster.start("kube-controller-manager")
     world.await_ready("hasty")
+
+
+async def test_the_status_of_a_former_app_is_not_written_on_its_successor(
+    world: World, own_operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the former one ran would be on record for the new one: its digest, for one."""
+    former = world.apply("twice")
+    world.delete("ContainerApp", "twice")
+    world.apply("twice")
+    monkeypatch.setenv("KUBECONFIG", str(own_operator.identity.kubeconfig))
+    async with connect(lambda *_: None) as client:
+        cache = Cache()
+        cache.put_app(former)
+        reconciler = Reconciler(
+            client=client,
+            cache=cache,
+            writer=Writer(client=client, cache=cache, clock=time.monotonic),
+            digests=Mock(),
+            default_registry=HOST,
+            clock=time.monotonic,
+            now=lambda: datetime.now(UTC),
+        )
+        await reconciler._finish((world.namespace, "twice"), former, {"selector": "former"}, Next())
+    assert "status" not in world.get("ContainerApp", "twice")
 
 
 def test_what_a_user_has_kept_of_a_deleted_app_is_left_alone(world: World) -> None:

@@ -40,6 +40,17 @@ async def test_a_child_that_vanished_while_the_api_server_is_away_is_asked_for_a
     client.apply.assert_not_awaited()
 
 
+async def test_a_status_names_the_version_of_the_app_that_it_speaks_of() -> None:
+    """The API server compares no uid where a status is written: a former app's would be taken for a new one's."""
+    client = Mock(apply=AsyncMock(side_effect=Conflict("Conflict", "The app was changed.")), get=AsyncMock())
+    reconciler = _reconciler(client)
+    await reconciler.reconcile(KEY)
+    app = reconciler.cache.app(KEY)
+    assert app is not None
+    written = client.apply.await_args.args[1]["metadata"]
+    assert written["resourceVersion"] == app["metadata"]["resourceVersion"]
+
+
 async def test_a_status_that_was_refused_while_the_api_server_went_away_is_tried_again() -> None:
     """The question for the app after a conflict may fail as well."""
     client = Mock(
