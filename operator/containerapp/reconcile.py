@@ -256,8 +256,7 @@ class Reconciler:
             return Next(error=error) if lives else Next(after=0.0)
         except ContainerAppError as error:
             return Next(error=error)
-        # The answer may bring an edit that no event will tell of any more, since the cache has it now.
-        return after if _asked(stored) == _asked(manifest) else Next(after=0.0)
+        return after
 
     def _until_progress(self, key: AppKey, manifest: Manifest) -> float:
         """Seconds until progress may be told again."""
@@ -334,12 +333,6 @@ def _told_of_failure(app: ContainerApp) -> bool:
     conditions = {condition.type: condition.status for condition in app.status.conditions}
     current = app.status.observed_generation == app.metadata.generation
     return current and conditions.get("ImageResolved") == "False"
-
-
-def _asked(manifest: Manifest) -> tuple[object, ...]:
-    """Return what a user can ask for in an app."""
-    metadata = manifest["metadata"]
-    return manifest["spec"], metadata.get("annotations"), metadata.get("deletionTimestamp")
 
 
 def _sooner(after: Next, seconds: float) -> Next:

@@ -6,10 +6,13 @@ import argparse
 import logging
 import sys
 import time
+from collections import Counter
 from pathlib import Path
+from statistics import median
 
-from tests.chaos.plan import Shape
-from tests.chaos.run import run
+from tests.chaos.bugs import BUGS
+from tests.chaos.plan import ALL_FAULTS, Shape
+from tests.chaos.run import Report, run
 from tests.controller.operators import ROOT
 
 
@@ -26,22 +29,81 @@ def main() -> int:
         default=ROOT / "operator",
         help="another source tree of the operator, say a broken one",
     )
+    parser.add_argument(
+        "--bugs",
+        nargs="?",
+        const="",
+        metavar="NAME,…",
+        help="show that known mistakes, put into a copy of the operator, are caught (all, or those named)",
+    )
     arguments = parser.parse_args()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # every answer of the registry's would be a line
     seeds = _seeds(arguments.seeds)
+    if arguments.bugs is not None:
+        return _try_bugs(set(filter(None, arguments.bugs.split(","))), seeds, arguments.directory)
     seconds = arguments.minutes * 60 / len(seeds)
     shape = Shape(seconds=seconds, apps=arguments.apps)
     _say(
         f"{len(seeds)} seeds, {seconds:.0f} s of chaos each; a seed again: --seeds N --minutes {seconds / 60:g}"
     )
-    violations = 0
+    reports = []
     for seed in seeds:
         began = time.monotonic()
         report = run(seed, shape, arguments.directory / f"seed-{seed}", arguments.operator)
-        violations += len(report.violations)
+        reports.append(report)
         _say(f"{report}\n  took {time.monotonic() - began:.0f} s")
-    _say(f"{violations} violations in {len(seeds)} seeds: {arguments.seeds}")
-    return 1 if violations else 0
+    _say(_sum(reports))
+    return 1 if any(report.violations for report in reports) else 0
+
+
+def _sum(reports: list[Report]) -> str:
+    """Say what came of all seeds together."""
+    happened = sum((report.deeds for report in reports), Counter[str]())
+    faults = sum(count for deed, count in happened.items() if deed in ALL_FAULTS)
+    traffic = [report.traffic for report in reports if report.traffic]
+    expired = sum((one.expired for one in traffic), Counter[str]())
+    settled = sorted(report.settled_after for report in reports if report.settled_after is not None)
+    times = f"{settled[0]:.1f} / {median(settled):.1f} / {settled[-1]:.1f} s" if settled else "-"
+    return "\n".join(
+        [
+            (
+                f"all seeds: {sum(happened.values()) - faults} deeds of users, {faults} faults, "
+                f"{sum(report.apps for report in reports)} apps at the ends; "
+                f"settled after (least / median / most) {times}"
+            ),
+            f"  {', '.join(f'{deed} {count}' for deed, count in sorted(happened.items()))}",
+            (
+                f"  restarts of the operator: {sum(report.restarts for report in reports)}; "
+                f"requests {sum(one.requests for one in traffic)}, writes {sum(one.writes for one in traffic)}; "
+                f"told that a watch is too old: {dict(expired)}; "
+                f"hit by the network: {dict(sum((one.fates for one in traffic), Counter[str]()))}"
+            ),
+            (
+                f"{sum(len(report.violations) for report in reports)} violations in {len(reports)} seeds: "
+                f"{','.join(str(report.seed) for report in reports)}"
+            ),
+        ]
+    )
+
+
+def _try_bugs(names: set[str], seeds: list[int], directory: Path) -> int:
+    """Run each bug by one seed after the other until it is caught."""
+    missed = []
+    for bug in BUGS:
+        if names and bug.name not in names:
+            continue
+        shape = Shape(seconds=40, faults=bug.faults, fault_gap=4, settling=40, longest_fault=10)
+        for seed in seeds:
+            folder = directory / f"bug-{bug.name}"
+            report = run(seed, shape, folder, bug.put_into(folder))
+            if report.violations:
+                _say(f"{bug.name}: caught by seed {seed}, {len(report.violations)} violations, for one")
+                _say(f"  {report.violations[0]}"[:400])
+                break
+        else:
+            _say(f"{bug.name}: NOT CAUGHT by seeds {seeds}")
+            missed.append(bug.name)
+    return 1 if missed else 0
 
 
 def _say(text: str) -> None:

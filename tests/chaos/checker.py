@@ -26,6 +26,8 @@ class Violation:
     subject: str
     complaint: str
     found: Any = None
+    collectors: bool = False
+    """Whether it is for Kubernetes' garbage collector alone to mend."""
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.complaint}" + (
@@ -89,11 +91,7 @@ class Checker:
 
     def _check_child(self, app: WantedApp, kind: str, child: Manifest | None) -> Iterator[Violation]:
         subject = f"{kind} {app.namespace}/{app.name}"
-        wanted = {
-            "Deployment": not app.image_is_missing,
-            "Service": bool(_ports(app)),
-            "ServiceAccount": "serviceAccountName" not in app.spec,
-        }[kind]
+        wanted = _wants(app, kind)
         if child is None:
             if wanted:
                 yield Violation(subject=subject, complaint="the child is missing")
@@ -140,7 +138,9 @@ class Checker:
         """Return what may run: the wanted image, or where that is missing any that was asked for before."""
         asked = app.images if app.image_is_missing else app.images[-1:]
         tags = {image.partition(":")[2] for image in asked} & set(self.digests)
-        return {f"{self.repository}@{self.digests[tag]}" for tag in tags}
+        return {
+            f"{self.repository}@{digest}" for digest in app.digests or {self.digests[tag] for tag in tags}
+        }
 
     def _check_status(
         self,
@@ -156,19 +156,17 @@ class Checker:
             yield Violation(subject=subject, complaint=complaint, found=status.get("observedGeneration"))
         conditions = {item["type"]: item for item in status.get("conditions", [])}
         ready = conditions.get("Ready", {})
-        healthy = not (app.image_is_missing or foreign or (app.pods_fail and app.pods))
+        taken = foreign is not None and _wants(app, foreign.kind)
+        healthy = not (app.image_is_missing or taken or (app.pods_fail and app.pods))
         if (ready.get("status") == "True") != healthy or ready.get("observedGeneration") != generation:
             yield Violation(subject=subject, complaint=f"Ready should be {healthy}", found=ready)
-        if foreign and not app.image_is_missing and ready.get("reason") != "NameTaken":
+        if taken and not app.image_is_missing and ready.get("reason") != "NameTaken":
             yield Violation(subject=subject, complaint="the reason should be NameTaken", found=ready)
         if app.image_is_missing != (conditions.get("ImageResolved", {}).get("status") == "False"):
             yield Violation(subject=subject, complaint="ImageResolved is wrong", found=conditions)
         if app.image_is_missing:
             return
-        digest = self.digests[app.spec["image"].partition(":")[2]]
-        if status.get("image", {}).get("digest") != digest:
-            complaint = f"the digest should be {digest}"
-            yield Violation(subject=subject, complaint=complaint, found=status.get("image"))
+        yield from self._check_digest(app, status, conditions, live.get(("Deployment", app.name)))
         if healthy and status.get("readyReplicas", 0) != app.pods:
             complaint = f"readyReplicas should be {app.pods}"
             yield Violation(subject=subject, complaint=complaint, found=status.get("readyReplicas"))
@@ -177,15 +175,39 @@ class Checker:
         if listed != present:
             yield Violation(subject=subject, complaint=f"the inventory should be {present}", found=listed)
 
+    def _check_digest(
+        self,
+        app: WantedApp,
+        status: Manifest,
+        conditions: Mapping[str, Manifest],
+        deployment: Manifest | None,
+    ) -> Iterator[Violation]:
+        """The digest may be an older one where its tag moves about; then the status says so, and the Pods agree."""
+        subject = f"status of {app.namespace}/{app.name}"
+        moves = app.tag in self.wanted.moves
+        allowed = app.digests if moves else {self.digests[app.tag]}
+        newest = self.wanted.newest(app.tag) if moves else self.digests[app.tag]
+        image = status.get("image", {})
+        if image.get("digest") not in allowed:
+            yield Violation(subject=subject, complaint=f"the digest should be one of {allowed}", found=image)
+        told = conditions.get("ImageResolved", {}).get("reason") == "TagMoved"
+        moved_to = newest if image.get("digest") != newest else None
+        if told != (moved_to is not None) or image.get("latestDigest") != moved_to:
+            yield Violation(
+                subject=subject, complaint=f"the tag points to {newest}", found=(image, conditions)
+            )
+        if deployment is not None and _uid_of_owner(deployment) == app.uid:
+            runs = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+            if runs != f"{self.repository}@{image.get('digest')}":
+                yield Violation(subject=subject, complaint=f"{runs} runs", found=image)
+
     def _check_pods(self, app: WantedApp, live: Mapping[tuple[str, str], Manifest]) -> Iterator[Violation]:
         if app.image_is_missing or app.pods_fail:
             return
         subject = f"Pods of {app.namespace}/{app.name}"
-        pods = [
-            item
-            for (kind, _), item in live.items()
-            if kind == "Pod" and item["metadata"].get("labels", {}).get("app.kubernetes.io/name") == app.name
-        ]
+        owners = {_uid(live["Deployment", app.name])} if ("Deployment", app.name) in live else set()
+        replica_sets = _owned(live, "ReplicaSet", owners)
+        pods = _owned(live, "Pod", {_uid(item) for item in replica_sets})
         serials = [pod["spec"]["containers"][0]["env"][0]["value"] for pod in pods]
         wanted = [app.spec["env"][0]["value"]] * app.pods
         if serials != wanted:
@@ -204,17 +226,25 @@ def _strangers(
             name = _name(item)
             known = name in apps or (name in foreign and foreign[name].kind == kind)
             if not known and (kind, name) not in _NOT_OURS:
-                yield Violation(subject=_subject(kind, item), complaint="an orphan", found=item["metadata"])
+                yield _orphan(kind, item)
     deployments = {_uid(item): _name(item) for item in listed["Deployment"]}
     replica_sets = {_uid(item): item for item in listed["ReplicaSet"]}
     for item in listed["ReplicaSet"]:
         if _uid_of_owner(item) not in deployments:
-            yield Violation(
-                subject=_subject("ReplicaSet", item), complaint="an orphan", found=item["metadata"]
-            )
+            yield _orphan("ReplicaSet", item, collectors=True)
     for item in listed["Pod"]:
         if _uid_of_owner(item) not in replica_sets:
-            yield Violation(subject=_subject("Pod", item), complaint="an orphan", found=item["metadata"])
+            yield _orphan("Pod", item, collectors=True)
+
+
+def _owned(live: Mapping[tuple[str, str], Manifest], kind: str, owners: set[str]) -> list[Manifest]:
+    return [item for (known, _), item in live.items() if known == kind and _uid_of_owner(item) in owners]
+
+
+def _orphan(kind: str, item: Manifest, *, collectors: bool = False) -> Violation:
+    return Violation(
+        subject=_subject(kind, item), complaint="an orphan", found=item["metadata"], collectors=collectors
+    )
 
 
 def _check_foreign(wanted: Foreign, found: Manifest | None) -> Iterator[Violation]:
@@ -239,6 +269,17 @@ def _check_service(app: WantedApp, service: Manifest) -> Iterator[Violation]:
         yield Violation(
             subject=subject, complaint="the selector is wrong", found=service["spec"].get("selector")
         )
+
+
+def _wants(app: WantedApp, kind: str) -> bool:
+    """Whether the manifest asks for a child of that kind, as far as it can be had."""
+    match kind:
+        case "Deployment":
+            return not app.image_is_missing
+        case "Service":
+            return bool(_ports(app))
+        case _:
+            return "serviceAccountName" not in app.spec
 
 
 def _ports(app: WantedApp) -> list[tuple[str, int, int, str]]:

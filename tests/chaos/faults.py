@@ -6,6 +6,7 @@ signalled here: whoever started them (the run) starts them again, as kubelet wou
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import time
@@ -19,13 +20,23 @@ import urllib3
 from werkzeug.serving import make_server
 
 from devcluster import Cluster
+from tests.chaos.network import COMPONENT as PROXY
+from tests.chaos.network import Network
 from tests.chaos.plan import Step
 from tests.controller.api import Api, ApiError, Manifest
 from tests.controller.operators import Operator
 from tests.controller.registry import Registry
 
 _FIGHTS = 20
+_SHARE = 0.4
+"""Of the requests that meet with trouble while there is trouble."""
+_SLOWEST = 3.0
+_PATIENCE = 15.0
 _CHILDREN = ("Deployment", "Service", "ServiceAccount")
+
+
+class MissedError(Exception):
+    """There was nothing to strike at that moment."""
 
 
 @dataclass(kw_only=True)
@@ -34,6 +45,7 @@ class Faults:
 
     cluster: Cluster
     operators: list[Operator]
+    network: Network
     registry: Registry
     api: Api
     over: Event
@@ -44,9 +56,25 @@ class Faults:
 
     def strike(self, step: Step) -> None:
         """Let the fault of the plan happen, and undo it when its time is up."""
+        match step.lane:
+            case "operator":
+                self._strike_operators(step)
+            case "control":
+                self._strike_control_plane(step)
+            case "network":
+                self._trouble_network(step)
+            case "registry":
+                self._trouble_registry(step)
+            case _:
+                with suppress(ApiError, urllib3.exceptions.HTTPError, OSError):
+                    self._meddle(step)
+
+    def _strike_operators(self, step: Step) -> None:
         match step.deed:
             case "kill-operator":
                 self._end(self.operators[int(step.target)], signal.SIGKILL)
+            case "kill-leader":
+                self._end(self._leader(), signal.SIGKILL)
             case "kill-all-operators":
                 for operator in self.operators:
                     self._end(operator, signal.SIGKILL)
@@ -54,19 +82,37 @@ class Faults:
                 self._end(self.operators[int(step.target)], signal.SIGTERM)
             case "pause-operator":
                 self._pause_operator(self.operators[int(step.target)], step.value)
+            case "pause-leader":
+                self._pause_operator(self._leader(), step.value)
+            case unknown:
+                raise ValueError(unknown)
+
+    def _strike_control_plane(self, step: Step) -> None:
+        match step.deed:
             case "kill-apiserver" | "kill-etcd" | "kill-controllers":
                 self._kill(_COMPONENTS[step.deed], step.value)
+            case "pause-apiserver" | "pause-etcd":
+                self._pause(_COMPONENTS[step.deed], step.value)
             case "restart-apiserver":
                 self.cluster.stop("kube-apiserver")
                 self.over.wait(step.value)
                 self.cluster.start("kube-apiserver")
-            case "pause-apiserver" | "pause-etcd":
-                self._pause(_COMPONENTS[step.deed], step.value)
-            case "close-registry" | "throttle-registry":
-                self._trouble_registry(step)
-            case _:
-                with suppress(ApiError, urllib3.exceptions.HTTPError, OSError):
-                    self._meddle(step)
+            case "compact-history":
+                self._compact()
+                self._kill("kube-apiserver", step.value)
+            case unknown:
+                raise ValueError(unknown)
+
+    def _leader(self) -> Operator:
+        """Return the replica that was the last to write its name into the Lease, as the network saw it."""
+        try:
+            holder = self.network.order("tell")["holder"]
+        except urllib3.exceptions.HTTPError as error:
+            raise MissedError("the network is down itself") from error
+        leaders = [operator for operator in self.operators if operator.name == holder]
+        if not leaders:
+            raise MissedError("nobody leads")
+        return leaders[0]
 
     def _end(self, operator: Operator, number: signal.Signals) -> None:
         process = operator._process
@@ -99,6 +145,38 @@ class Faults:
             self.over.wait(seconds)
         finally:
             self.cluster.signal(component, signal.SIGCONT)
+
+    def _compact(self) -> None:
+        """Have etcd forget all versions but the newest: who asks for what came after an older one is refused."""
+        etcd = f"http://{self.cluster.address}:2379/v3/kv"
+        key = base64.b64encode(b"/registry/").decode()
+        with urllib3.PoolManager(retries=False) as pool:
+            header = pool.request("POST", f"{etcd}/range", json={"key": key}, timeout=5).json()["header"]
+            pool.request("POST", f"{etcd}/compaction", json={"revision": header["revision"]}, timeout=5)
+
+    def _trouble_network(self, step: Step) -> None:
+        if step.deed == "kill-proxy":
+            self._kill(PROXY, step.value)
+            return
+        self._await_watches()
+        match step.deed:
+            case "trouble-requests":
+                self.network.order("trouble", seconds=step.value, share=_SHARE, longest=_SLOWEST)
+                self.over.wait(step.value)
+            case "cut-watches":
+                self.network.order("cut")
+            case "expire-watches":
+                self.network.order("expire")
+            case unknown:
+                raise ValueError(unknown)
+
+    def _await_watches(self) -> None:
+        """Wait until somebody leads and watches, or there is nothing to strike."""
+        deadline = time.monotonic() + _PATIENCE
+        while not self.network.order("tell")["watches"]:
+            if time.monotonic() > deadline:
+                raise MissedError("nobody watches")
+            time.sleep(0.1)
 
     def _trouble_registry(self, step: Step) -> None:
         self.registry.close()

@@ -14,7 +14,14 @@ from typing import Any
 TAGS = tuple(f"v{number}" for number in range(6))
 """The tags that the registry knows; every other one is missing."""
 
-OPERATOR_FAULTS = ("kill-operator", "kill-all-operators", "stop-operator", "pause-operator")
+OPERATOR_FAULTS = (
+    "kill-operator",
+    "kill-leader",
+    "kill-all-operators",
+    "stop-operator",
+    "pause-operator",
+    "pause-leader",
+)
 CONTROL_FAULTS = (
     "kill-apiserver",
     "restart-apiserver",
@@ -22,25 +29,35 @@ CONTROL_FAULTS = (
     "pause-etcd",
     "kill-etcd",
     "kill-controllers",
+    "compact-history",
 )
+NETWORK_FAULTS = ("trouble-requests", "cut-watches", "expire-watches", "kill-proxy")
 REGISTRY_FAULTS = ("close-registry", "throttle-registry")
 MEDDLINGS = ("delete-child", "change-image", "scale-deployment", "change-service", "strip-labels", "fight")
-ALL_FAULTS = (*OPERATOR_FAULTS, *CONTROL_FAULTS, *REGISTRY_FAULTS, *MEDDLINGS, "raze-namespace")
+ALL_FAULTS = (
+    *(*OPERATOR_FAULTS, *CONTROL_FAULTS, *NETWORK_FAULTS, *REGISTRY_FAULTS, *MEDDLINGS),
+    "raze-namespace",
+)
 
 _LANES = {
     "operator": OPERATOR_FAULTS,
     "control": CONTROL_FAULTS,
+    "network": NETWORK_FAULTS,
     "registry": REGISTRY_FAULTS,
     "meddler": MEDDLINGS,
 }
 _LONGEST = {
     "pause-operator": (7.0, 12.0),
+    "pause-leader": (7.0, 12.0),
     "restart-apiserver": (1.0, 30.0),
     "kill-apiserver": (0.1, 5.0),
     "pause-apiserver": (1.0, 12.0),
     "pause-etcd": (1.0, 12.0),
     "kill-etcd": (0.1, 4.0),
     "kill-controllers": (0.1, 8.0),
+    "compact-history": (0.1, 5.0),
+    "trouble-requests": (3.0, 15.0),
+    "kill-proxy": (0.1, 4.0),
     "close-registry": (2.0, 20.0),
     "throttle-registry": (2.0, 20.0),
 }
@@ -57,12 +74,16 @@ class Shape:
     """Ordinary apps a namespace; two whose images are missing at times come on top."""
     squatted: int = 2
     """Apps a namespace under whose names somebody else has put an object first; those end by a slow retry."""
+    moved: int = 1
+    """Apps a namespace whose tag, which nobody else uses, is pushed anew now and then."""
     faults: tuple[str, ...] = ALL_FAULTS
     user_gap: float = 0.7
     """Mean seconds between two deeds in one namespace."""
     fault_gap: float = 8.0
     """Mean seconds between two faults of one lane."""
     longest_fault: float = 30.0
+    settling: float = 240.0
+    """Seconds of peace after which what is still wrong is a violation."""
     replicas: int = 2
 
 
@@ -83,6 +104,13 @@ class Step:
 def namespaces(shape: Shape) -> tuple[str, ...]:
     """Return the names of the namespaces in which everything happens."""
     return tuple(f"chaos-{number}" for number in range(shape.namespaces))
+
+
+def moving_tags(shape: Shape) -> tuple[str, ...]:
+    """Return the tags that do not stay where they are."""
+    return tuple(
+        f"moved-{number}-{namespace}" for namespace in namespaces(shape) for number in range(shape.moved)
+    )
 
 
 def make_plan(seed: int, shape: Shape) -> tuple[Step, ...]:
@@ -134,6 +162,7 @@ class _Users:
         names = [f"app-{number}" for number in range(self.shape.apps)]
         names += [f"bad-{number}" for number in range(2)]
         names += [f"squat-{number}" for number in range(self.shape.squatted)]
+        names += [f"moved-{number}" for number in range(self.shape.moved)] * 3
         now = 0.0
         razed_at = self._razed_at()
         while now < self.shape.seconds:
@@ -164,6 +193,9 @@ class _Users:
             self._squatted.discard(name)
             return "unsquat", None
         deed = self.random.choices(("update", "scale", "suspend", "delete", "recreate"), (8, 3, 2, 2, 3))[0]
+        if name.startswith("moved") and self.random.random() < 0.6:
+            self._serial += 1
+            return self.random.choice(("push", "push", "refresh")), self._serial
         return deed, self._apply(deed, name)
 
     def _apply(self, deed: str, name: str) -> Any:
@@ -190,6 +222,8 @@ class _Users:
         tag = random.choice(TAGS)
         if name.startswith("bad") and random.random() < 0.5:
             tag = f"missing-{random.randrange(3)}"
+        if name.startswith("moved"):
+            tag = f"{name}-{self.lane}"
         spec: dict[str, Any] = {
             "image": f"shop:{tag}",
             "replicas": random.choice((0, 1, 1, 2, 3)),

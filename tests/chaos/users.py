@@ -48,6 +48,8 @@ class Users:
     api: Api
     namespace: str
     wanted: Wanted
+    push: Callable[[str, str], str]
+    """Lets a tag point to the image that the second word stands for; returns its digest."""
 
     def settle_in(self) -> None:
         """Create the namespace."""
@@ -70,12 +72,21 @@ class Users:
             case "recreate":
                 self._delete(name)
                 self._create(name, value)
+            case "raze-namespace":
+                self._raze()
+            case _:
+                self._carry_out_oddity(step.deed, name, value)
+
+    def _carry_out_oddity(self, deed: str, name: str, value: Any) -> None:
+        match deed:
+            case "push":
+                self._push(name, value)
+            case "refresh":
+                self._refresh(name, value)
             case "squat":
                 self._squat(name, value)
             case "unsquat":
                 self._unsquat(name)
-            case "raze-namespace":
-                self._raze()
             case unknown:
                 raise ValueError(unknown)
 
@@ -110,6 +121,20 @@ class Users:
         insist(lambda: self.api.patch("ContainerApp", self.namespace, name, change, "scale"))
         spec = self.wanted.apps[self.namespace, name].spec
         self.wanted.changed(self.namespace, name, spec | {"replicas": replicas})
+
+    def _push(self, name: str, serial: int) -> None:
+        """Push the app's tag anew. Whatever its status names by now as the answer to its wish must stay."""
+        app = self.wanted.apps[self.namespace, name]
+        status = insist(lambda: self.api.get("ContainerApp", self.namespace, name)).get("status", {})
+        image = status.get("image") or {}
+        pinned = image.get("digest") if image.get("refresh") == app.refresh else None
+        digest = self.push(app.tag, f"{self.namespace} {name} {serial}")
+        self.wanted.pushed(self.namespace, name, digest, pinned=pinned)
+
+    def _refresh(self, name: str, serial: int) -> None:
+        change = {"metadata": {"annotations": {"containerapp.dev/refresh-image": str(serial)}}}
+        insist(lambda: self.api.patch("ContainerApp", self.namespace, name, change))
+        self.wanted.refreshed(self.namespace, name, str(serial))
 
     def _test_uid(self, name: str) -> Manifest:
         return {"op": "test", "path": "/metadata/uid", "value": self.wanted.apps[self.namespace, name].uid}

@@ -5,8 +5,12 @@ Written by the users' threads when the API server has taken a deed, read by the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+_FRESH_FOR = 12.0
+"""Seconds for which the operator may take an answer of the registry's for new, by its documentation, and some more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +22,15 @@ class WantedApp:
     uid: str
     spec: dict[str, Any]
     images: tuple[str, ...]
+    digests: frozenset[str] = frozenset()
+    """Where its tag moves about: the digests that it may run."""
+    refresh: str | None = None
+    """The word by which its user has asked for the tag's newest digest."""
+
+    @property
+    def tag(self) -> str:
+        """The tag that it asks for."""
+        return str(self.spec["image"]).partition(":")[2]
 
     @property
     def image_is_missing(self) -> bool:
@@ -51,19 +64,46 @@ class Wanted:
 
     apps: dict[tuple[str, str], WantedApp] = field(default_factory=dict)
     foreign: dict[tuple[str, str], Foreign] = field(default_factory=dict)
+    moves: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
+    """Of each tag that moves about: when it came to point to which digest."""
 
     def created(self, namespace: str, name: str, uid: str, spec: dict[str, Any]) -> None:
         """Note a new app."""
-        self.apps[namespace, name] = WantedApp(
-            namespace=namespace, name=name, uid=uid, spec=spec, images=(spec["image"],)
-        )
+        app = WantedApp(namespace=namespace, name=name, uid=uid, spec=spec, images=(spec["image"],))
+        moves = self.moves.get(app.tag, [])
+        recent = time.monotonic() - _FRESH_FOR
+        digests = {
+            digest
+            for number, (_, digest) in enumerate(moves)
+            if number + 1 == len(moves) or moves[number + 1][0] > recent
+        }
+        self.apps[namespace, name] = replace(app, digests=frozenset(digests))
 
     def changed(self, namespace: str, name: str, spec: dict[str, Any]) -> None:
         """Note another spec of an app."""
         old = self.apps[namespace, name]
-        self.apps[namespace, name] = WantedApp(
-            namespace=namespace, name=name, uid=old.uid, spec=spec, images=(*old.images, spec["image"])
-        )
+        self.apps[namespace, name] = replace(old, spec=spec, images=(*old.images, spec["image"]))
+
+    def moved(self, tag: str, digest: str) -> None:
+        """Note that a tag points to another digest."""
+        self.moves.setdefault(tag, []).append((time.monotonic(), digest))
+
+    def pushed(self, namespace: str, name: str, digest: str, *, pinned: str | None) -> None:
+        """Note that an app's tag moves; `pinned` is the digest that its status names already: it has to stay."""
+        app = self.apps[namespace, name]
+        self.moved(app.tag, digest)
+        digests = app.digests & {pinned} if pinned else app.digests | {digest}
+        self.apps[namespace, name] = replace(app, digests=digests)
+
+    def refreshed(self, namespace: str, name: str, word: str) -> None:
+        """Note that an app is to take what its tag points to now."""
+        app = self.apps[namespace, name]
+        newest = self.newest(app.tag)
+        self.apps[namespace, name] = replace(app, digests=frozenset({newest}), refresh=word)
+
+    def newest(self, tag: str) -> str:
+        """Return where a tag that moves about points now."""
+        return self.moves[tag][-1][1]
 
     def deleted(self, namespace: str, name: str) -> None:
         """Note that an app is gone."""

@@ -23,7 +23,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 def digest_of(text: str) -> str:
@@ -105,11 +105,11 @@ class Registry:
             if repository not in known:
                 ecr.create_repository(repositoryName=repository)
             digest = digest_of(content)
-            manifest = {"schemaVersion": 2, "mediaType": _MANIFEST, "annotations": {"content": content}}
+            manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "annotations": {"content": content}}
             ecr.put_image(
                 repositoryName=repository,
                 imageManifest=json.dumps(manifest),
-                imageManifestMediaType=_MANIFEST,
+                imageManifestMediaType=MANIFEST,
                 imageTag=tag,
                 imageDigest=digest,
             )
