@@ -10,7 +10,7 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -161,14 +161,14 @@ class Run:
         began, forgotten_since = time.monotonic(), None
         while True:
             self.keep_alive()
-            found = _look(checker, self.shape)
+            found = look(checker, namespaces(self.shape))
             forgotten_since = forgotten_since or time.monotonic() if _forgotten(found) else None
             if forgotten_since and time.monotonic() - forgotten_since > _COLLECTOR_SECONDS:
                 self._renew_collector(len(found))
             if not found:
                 peace = time.time()
                 time.sleep(_STAYS_SECONDS)
-                found = _look(checker, self.shape)
+                found = look(checker, namespaces(self.shape))
             if not found:
                 self.report.settled_after = time.monotonic() - began - _STAYS_SECONDS
                 self.report.violations += judge_peace(self.network.passages(), peace, time.time())
@@ -195,18 +195,18 @@ class Run:
         self.report.traffic = measure(passages)
         self.report.violations += judge(passages, [operator.name for operator in self.operators])
 
-    def read_logs(self) -> None:
-        """Note every bug that the operators themselves have noticed.
 
-        With what kopf cannot bear it ends the watch of the apps, traceback and all; the operator begins it again.
-        """
-        for operator in self.operators:
-            for line in operator.log_file.read_text().splitlines():
-                is_bug = "by a bug in the operator" in line or "Traceback (most recent call last)" in line
-                if is_bug and '"logger": "kopf.' not in line:
-                    self.report.violations.append(
-                        Violation(subject=operator.name, complaint="a bug in the log", found=line[:2000])
-                    )
+def bugs(operator: Operator) -> list[Violation]:
+    """Return every bug that the operator itself has noticed.
+
+    With what kopf cannot bear it ends the watch of the apps, traceback and all; the operator begins it again.
+    """
+    return [
+        Violation(subject=operator.name, complaint="a bug in the log", found=line[:2000])
+        for line in operator.log_file.read_text().splitlines()
+        if ("by a bug in the operator" in line or "Traceback (most recent call last)" in line)
+        and '"logger": "kopf.' not in line
+    ]
 
 
 def _forgotten(found: list[Violation]) -> bool:
@@ -214,9 +214,10 @@ def _forgotten(found: list[Violation]) -> bool:
     return bool(found) and all(violation.collectors for violation in found)
 
 
-def _look(checker: Checker, shape: Shape) -> list[Violation]:
+def look(checker: Checker, spaces: Iterable[str]) -> list[Violation]:
+    """Return what is wrong now; that the API server does not answer is one thing, too."""
     try:
-        return checker.check(namespaces(shape))
+        return checker.check(spaces)
     except (ApiError, urllib3.exceptions.HTTPError, OSError) as error:
         return [Violation(subject="the API server", complaint="does not answer", found=repr(error))]
 
@@ -277,7 +278,7 @@ def run(seed: int, shape: Shape, directory: Path, source: Path = ROOT / "operato
         repository_name = f"{prefix}/shop"
         chaos.settle(Checker(api=api, wanted=chaos.wanted, repository=repository_name, digests=digests))
         chaos.judge_traffic()
-        chaos.read_logs()
+        report.violations += [bug for operator in operators for bug in bugs(operator)]
         shutil.copy(network.journal, directory / "traffic.jsonl")
         if report.violations:
             for component in _LOGS:

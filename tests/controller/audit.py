@@ -9,15 +9,20 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request that was answered (a watch: that began)."""
+    """One request that was answered (a watch: that began). Times are seconds since 1970, by the API server's clock."""
 
+    user: str
+    received: float
+    answered: float
     verb: str
     resource: str
     namespace: str
@@ -78,10 +83,13 @@ def _ended_well(event: dict[str, dict[str, int]]) -> bool:
     return event.get("responseStatus", {}).get("code") == 200
 
 
-def _request(event: dict[str, dict[str, str]]) -> Request:
+def _request(event: dict[str, Any]) -> Request:
     target = event.get("objectRef", {})
     status = event.get("responseStatus", {})
     return Request(
+        user=str(event["user"]["username"]),
+        received=datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp(),
+        answered=datetime.fromisoformat(event["stageTimestamp"]).timestamp(),
         verb=str(event["verb"]),
         resource="/".join(filter(None, (target.get("resource"), target.get("subresource")))),
         namespace=target.get("namespace", ""),

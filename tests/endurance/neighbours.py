@@ -1,0 +1,272 @@
+"""`neighbours`: how long quiet apps wait for the operator, alternately without and with bad apps beside them.
+
+A quiet edit changes the Service alone, so that what is measured is the operator and not the start of Pods. Its time is
+counted from the answer to the edit to the event by which the status says Ready of that very generation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
+
+from benchmarks import workload
+from benchmarks.api import MERGE, Api, Json, connect
+from benchmarks.driver import Driver
+from benchmarks.report import percentile
+from benchmarks.subject import Subject
+from tests.chaos.run import bugs
+from tests.controller.operators import Operator
+from tests.endurance.noises import Noise, noises
+from tests.endurance.stage import Say, Stage, said
+from tests.endurance.verdict import Verdict, table
+
+_LATE = 60.0
+"""Seconds after which an edit that has not come true ends the run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How large a run is."""
+
+    noises: tuple[str, ...] = ("edits", "noisy", "missing", "refused", "war")
+    apps: int = 200
+    edits_per_second: float = 10.0
+    rounds: int = 5
+    seconds: float = 20.0
+    """How long each of a round's two windows lasts."""
+    missing: int = 1000
+    refused: int = 100
+    most_growth: float = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What was measured while a window lasted: seconds of latency, the operator's share of a core, its requests."""
+
+    p50: float
+    p95: float
+    cpu: float
+    requests: float = 0.0
+    """A minute and bad app."""
+
+
+@dataclass(kw_only=True)
+class Comparison:
+    """All windows beside one noise, and those without."""
+
+    noise: Noise
+    without: list[Window] = field(default_factory=list)
+    beside: list[Window] = field(default_factory=list)
+
+    @property
+    def growth(self) -> float:
+        """By how much the median p95 is greater beside the noise; 0.2 is a fifth."""
+        return _median(self.beside, "p95") / _median(self.without, "p95") - 1
+
+    @property
+    def requests(self) -> float:
+        """The most that a window has seen."""
+        return max(window.requests for window in self.beside)
+
+
+@dataclass(kw_only=True)
+class Quiet:
+    """The quiet apps: edits them at a steady rate, and sees when each edit has come true."""
+
+    api: Api
+    names: list[str]
+    edits_per_second: float
+    _asked: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _told: dict[str, int] = field(default_factory=dict)
+    _latencies: list[float] = field(default_factory=list)
+    _serial: int = 0
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """See what the statuses say while inside."""
+        task = asyncio.create_task(self._mirror())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def edit(self, seconds: float) -> list[float]:
+        """Edit for a while; return the sorted latencies when all has come true."""
+        self._latencies, began = [], time.monotonic()
+        edits = round(seconds * self.edits_per_second)
+        async with asyncio.timeout(seconds + _LATE), asyncio.TaskGroup() as tasks:
+            for number in range(edits):
+                tasks.create_task(self._edit(self.names[self._serial % len(self.names)], self._serial))
+                self._serial += 1
+                await asyncio.sleep(began + (number + 1) / self.edits_per_second - time.monotonic())
+            while len(self._latencies) < edits:  # noqa: ASYNC110 - the last of many events
+                await asyncio.sleep(0.05)
+        return sorted(self._latencies)
+
+    async def _edit(self, name: str, serial: int) -> None:
+        change = {"spec": {"service": {"annotations": {"serial": str(serial)}}}}
+        stored = await self.api.request("PATCH", f"{workload.APPS}/{name}", change, content_type=MERGE)
+        generation = stored["metadata"]["generation"]
+        if self._told.get(name) == generation:
+            self._latencies.append(0.0)
+        else:
+            self._asked[name] = generation, time.monotonic()
+
+    async def _mirror(self) -> None:
+        version = (await self.api.request("GET", workload.APPS))["metadata"]["resourceVersion"]
+        async for event in self.api.watch(workload.APPS, version):
+            if event["type"] == "MODIFIED":
+                self._take(event["object"])
+
+    def _take(self, app: Json) -> None:
+        name, generation, status = (
+            app["metadata"]["name"],
+            app["metadata"]["generation"],
+            app.get("status", {}),
+        )
+        ready = any(
+            item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions", [])
+        )
+        if not ready or status["observedGeneration"] != generation:
+            return
+        self._told[name] = generation
+        asked, since = self._asked.get(name, (0, 0.0))
+        if asked == generation:
+            del self._asked[name]
+            self._latencies.append(time.monotonic() - since)
+
+
+def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
+    """Compare every noise of the shape with silence."""
+    operator = stage.operator()
+    operator.environment["CONTAINERAPP_LOG_LEVEL"] = "warning"
+    operator.start(wait=False)
+    comparisons = asyncio.run(_compare_all(stage, operator, shape, say))
+    verdict = Verdict(
+        proof="neighbours",
+        numbers={
+            "shape": asdict(shape),
+            "windows": {
+                name: {
+                    "without": [asdict(window) for window in comparison.without],
+                    "beside": [asdict(window) for window in comparison.beside],
+                }
+                for name, comparison in comparisons.items()
+            },
+        },
+    )
+    for comparison in comparisons.values():
+        _judge(verdict, comparison, shape)
+    found = bugs(operator)
+    verdict.add("the operator met no bug of its own", said(found), holds=not found)
+    say(f"medians of the windows\n\n{_table(list(comparisons.values()))}")
+    return verdict
+
+
+async def _compare_all(stage: Stage, operator: Operator, shape: Shape, say: Say) -> dict[str, Comparison]:
+    known = noises(shape.missing, shape.refused)
+    stage.cluster.kubectl("create", "namespace", workload.NAMESPACE)
+    async with connect(stage.cluster.kubeconfig) as api:
+        driver = Driver(api=api, names=workload.names_of("quiet", shape.apps), timeout=300)
+        async with driver.watching():
+            await driver.create("v1")
+        quiet = Quiet(api=api, names=driver.names, edits_per_second=shape.edits_per_second)
+        ground = Ground(stage=stage, operator=operator, api=api, quiet=quiet, seconds=shape.seconds)
+        async with quiet.watching():
+            await quiet.edit(shape.seconds)  # the first window of all is a slow one
+            found = {}
+            for name in shape.noises:
+                found[name] = Comparison(noise=known[name])
+                stage.cluster.kubectl("create", "namespace", f"noise-{name}")
+                for number in range(shape.rounds):
+                    await ground.compare(found[name], f"noise-{name}")
+                    say(f"{name}, round {number + 1}: {_line(found[name])}")
+        return found
+
+
+@dataclass(kw_only=True)
+class Ground:
+    """What the windows are measured on."""
+
+    stage: Stage
+    operator: Operator
+    api: Api
+    quiet: Quiet
+    seconds: float
+
+    async def compare(self, comparison: Comparison, namespace: str) -> None:
+        """Measure one round: a window without the noise, and one beside it."""
+        noise = comparison.noise
+        comparison.without.append(await self._measure())
+        audit = self.stage.audit()
+        async with noise.make(self.api, namespace, noise.apps):
+            position, began = audit.position(), time.monotonic()
+            window = await self._measure()
+            minutes = (time.monotonic() - began) / 60
+            requests = len(audit.since(position, namespace=namespace)) / minutes / noise.apps
+        comparison.beside.append(replace(window, requests=requests))
+
+    async def _measure(self) -> Window:
+        process = self.operator._process
+        assert process is not None, "it was not started"
+        subject = Subject(process=process, user="", audit_log=self.operator.log_file)
+        cpu, began = subject.cpu(), time.monotonic()
+        latencies = await self.quiet.edit(self.seconds)
+        return Window(
+            p50=percentile(latencies, 0.5),
+            p95=percentile(latencies, 0.95),
+            cpu=(subject.cpu() - cpu) / (time.monotonic() - began),
+        )
+
+
+def _judge(verdict: Verdict, comparison: Comparison, shape: Shape) -> None:
+    noise = comparison.noise
+    before, after = (1000 * _median(windows, "p95") for windows in (comparison.without, comparison.beside))
+    verdict.add(
+        f"the quiet apps' p95 grows by less than {shape.most_growth:.0%} beside {noise.what}",
+        f"{before:.0f} ms to {after:.0f} ms: {comparison.growth:+.0%}",
+        holds=comparison.growth < shape.most_growth,
+    )
+    verdict.add(
+        f"at most {noise.most_requests:g} requests a minute for each",
+        f"{comparison.requests:.1f}",
+        holds=comparison.requests <= noise.most_requests,
+    )
+
+
+def _line(comparison: Comparison) -> str:
+    without, beside = comparison.without[-1], comparison.beside[-1]
+    return (
+        f"p95 {1000 * without.p95:.0f} ms and {1000 * beside.p95:.0f} ms; cpu {without.cpu:.0%} and {beside.cpu:.0%};"
+        f" {beside.requests:.1f} requests a minute for each bad app"
+    )
+
+
+def _table(comparisons: list[Comparison]) -> str:
+    head = ("beside", "p50 ms", "p95 ms", "growth of p95", "operator's CPU", "requests/min for each")
+    rows = [
+        (
+            comparison.noise.what,
+            _change(comparison, "p50", 1000),
+            _change(comparison, "p95", 1000),
+            f"{comparison.growth:+.0%}",
+            f"{_change(comparison, 'cpu', 100)} %",
+            f"{comparison.requests:.1f}",
+        )
+        for comparison in comparisons
+    ]
+    return table(head, rows)
+
+
+def _change(comparison: Comparison, name: str, factor: float) -> str:
+    return " → ".join(
+        f"{factor * _median(windows, name):.0f}" for windows in (comparison.without, comparison.beside)
+    )
+
+
+def _median(windows: list[Window], name: str) -> float:
+    return statistics.median(float(getattr(window, name)) for window in windows)

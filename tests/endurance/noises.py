@@ -1,0 +1,229 @@
+"""The bad apps beside which the quiet ones must not suffer: each noise is made on entering, and undone on leaving.
+
+Each has a namespace of its own, by which the audit log tells what it costs. All of them are ordinary requests of
+ordinary users; none knows how the operator defends itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+
+from benchmarks.api import MERGE, Api, Json
+
+EDITS_PER_SECOND = 20
+_PATIENCE = 300.0
+_CONCURRENCY = 16
+_IMAGE = f"shop@sha256:{'a' * 64}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """What it is, how many bad apps make it, and what each of them may cost."""
+
+    what: str
+    apps: int
+    most_requests: float
+    """Requests a minute and bad app that the operator may make because of it."""
+    make: Callable[[Api, str, int], AbstractAsyncContextManager[None]]
+
+
+@asynccontextmanager
+async def _config_map(api: Api, namespace: str, _apps: int) -> AsyncIterator[None]:
+    """Edit what the operator does not watch: the price of the edits themselves."""
+    maps = f"/api/v1/namespaces/{namespace}/configmaps"
+    await api.request("POST", maps, {"metadata": {"name": "noisy"}})
+    async with _going_on(_edit(api, f"{maps}/noisy", lambda number: {"data": {"SERIAL": str(number)}})):
+        yield
+    await api.request("DELETE", f"{maps}/noisy")
+
+
+@asynccontextmanager
+async def _noisy(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
+    """Edit an app so that each edit asks for new Pods."""
+
+    def change(number: int) -> Json:
+        return {"spec": {"env": [{"name": "SERIAL", "value": str(number)}]}}
+
+    async with (
+        _standing(api, namespace, apps, _IMAGE, "Ready"),
+        _going_on(_edit(api, f"{_apps(namespace)}/bad-0", change)),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def _missing(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
+    async with _standing(api, namespace, apps, "shop:none-{}", "Stalled"):
+        yield
+
+
+@asynccontextmanager
+async def _refused(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
+    quotas = f"/api/v1/namespaces/{namespace}/resourcequotas"
+    await api.request("POST", quotas, {"metadata": {"name": "none"}, "spec": {"hard": {"services": "0"}}})
+    async with _standing(api, namespace, apps, _IMAGE, "Stalled"):
+        yield
+    await api.request("DELETE", f"{quotas}/none")
+
+
+@asynccontextmanager
+async def _war(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
+    """Change every Service back as soon as the operator has mended it."""
+    services = f"/api/v1/namespaces/{namespace}/services"
+    enemy = {"spec": {"selector": {"app.kubernetes.io/name": "enemy"}}}
+
+    async def fight() -> None:
+        listed = await api.request("GET", services)
+        for item in listed["items"]:
+            await api.request("PATCH", f"{services}/{item['metadata']['name']}", enemy, content_type=MERGE)
+        async for event in api.watch(services, listed["metadata"]["resourceVersion"]):
+            item = event["object"]
+            if (
+                event["type"] == "MODIFIED"
+                and not enemy["spec"]["selector"].items() <= item["spec"]["selector"].items()
+            ):
+                await api.request(
+                    "PATCH", f"{services}/{item['metadata']['name']}", enemy, content_type=MERGE
+                )
+
+    async with _standing(api, namespace, apps, _IMAGE, "Ready"), _going_on(fight()):
+        yield
+
+
+def noises(missing: int, refused: int) -> dict[str, Noise]:
+    """Return all of them by name; `missing` and `refused` say how many bad apps."""
+    return {
+        "edits": Noise(
+            what=f"{EDITS_PER_SECOND} edits a second of a ConfigMap, which the operator does not see",
+            apps=1,
+            most_requests=0,
+            make=_config_map,
+        ),
+        "noisy": Noise(
+            what=f"an app that is edited {EDITS_PER_SECOND} times a second",
+            apps=1,
+            most_requests=240,
+            make=_noisy,
+        ),
+        "missing": Noise(
+            what=f"{missing} apps whose image does not exist",
+            apps=missing,
+            most_requests=6,
+            make=_missing,
+        ),
+        "refused": Noise(
+            what=f"{refused} apps whose Service the API server always refuses",
+            apps=refused,
+            most_requests=12,
+            make=_refused,
+        ),
+        "war": Noise(
+            what="5 apps whose Services somebody changes back at once",
+            apps=5,
+            most_requests=120,
+            make=_war,
+        ),
+    }
+
+
+@asynccontextmanager
+async def _standing(api: Api, namespace: str, apps: int, image: str, condition: str) -> AsyncIterator[None]:
+    """Create apps and wait until the operator has said this of all of them; delete them in the end."""
+    url = _apps(namespace)
+    names = [f"bad-{number}" for number in range(apps)]
+    await at_once(
+        api.request("POST", url, _app(name, image.format(number))) for number, name in enumerate(names)
+    )
+
+    async def told() -> bool:
+        listed = (await api.request("GET", url))["items"]
+        return len(listed) == apps and all(_says(item, condition) for item in listed)
+
+    await _until(told)
+    try:
+        yield
+    finally:
+        await api.request("DELETE", url)
+
+        async def gone() -> bool:
+            collections = (
+                ("apps/v1", "deployments"),
+                ("apps/v1", "replicasets"),
+                ("v1", "pods"),
+                ("v1", "services"),
+            )
+            paths = [
+                f"/{'apis' if '/' in version else 'api'}/{version}/namespaces/{namespace}/{plural}"
+                for version, plural in collections
+            ]
+            return not any([(await api.request("GET", path, limit="1"))["items"] for path in (url, *paths)])
+
+        await _until(gone)
+
+
+@asynccontextmanager
+async def _going_on(work: Awaitable[None]) -> AsyncIterator[None]:
+    """Let it go on while inside; whatever ends it before is an error."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        if task.done():
+            task.result()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _edit(api: Api, url: str, change: Callable[[int], Json]) -> None:
+    """Send edits at the rate, none of which waits for the one before it."""
+    began = time.monotonic()
+    async with asyncio.TaskGroup() as tasks:
+        for number in count():
+            tasks.create_task(api.request("PATCH", url, change(number), content_type=MERGE))
+            await asyncio.sleep(began + (number + 1) / EDITS_PER_SECOND - time.monotonic())
+
+
+async def at_once(requests: Iterable[Awaitable[object]]) -> None:
+    """Send requests, a few at a time."""
+    slots = asyncio.Semaphore(_CONCURRENCY)
+
+    async def one(request: Awaitable[object]) -> None:
+        async with slots:
+            await request
+
+    async with asyncio.TaskGroup() as tasks:
+        for request in requests:
+            tasks.create_task(one(request))
+
+
+async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(_PATIENCE):
+        while not await condition():  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(0.5)
+
+
+def _says(item: Json, condition: str) -> bool:
+    status = item.get("status", {})
+    return status.get("observedGeneration") == item["metadata"]["generation"] and any(
+        found["type"] == condition and found["status"] == "True" for found in status.get("conditions", [])
+    )
+
+
+def _apps(namespace: str) -> str:
+    return f"/apis/containerapp.dev/v1alpha1/namespaces/{namespace}/containerapps"
+
+
+def _app(name: str, image: str) -> Json:
+    spec = {"image": image, "port": 8080, "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}}}
+    return {
+        "apiVersion": "containerapp.dev/v1alpha1",
+        "kind": "ContainerApp",
+        "metadata": {"name": name},
+        "spec": spec,
+    }

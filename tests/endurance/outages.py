@@ -1,0 +1,99 @@
+"""`outages`: the API server goes away and comes back, again and again; the operator recovers by itself.
+
+Apps are edited right before and right after each outage. Nobody restarts anything but the API server.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import asdict, dataclass
+
+from tests.chaos.checker import Violation
+from tests.chaos.plan import TAGS, Step
+from tests.chaos.run import bugs
+from tests.chaos.users import Users
+from tests.endurance.stage import Say, Stage, said, spec
+from tests.endurance.verdict import Verdict
+
+_SPACE = "outages"
+_SETTLE_SECONDS = 180.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How large a run is."""
+
+    apps: int = 40
+    outages: int = 5
+    seconds: float = 30.0
+
+
+@dataclass(kw_only=True)
+class Outage:
+    """What came of one, in seconds since the API server was ready again."""
+
+    wrote: float
+    settled: float
+    violations: list[Violation]
+
+
+def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
+    """Let all outages happen."""
+    operator = stage.operator().start()
+    users = stage.users(_SPACE)
+    for number in range(shape.apps):
+        value = spec(number, TAGS[0])
+        users.carry_out(Step(at=0, lane="", deed="create", target=f"app-{number}", value=value))
+    _, wrong = stage.settle([_SPACE], _SETTLE_SECONDS)
+    assert not wrong, said(wrong)
+    process = operator._process
+    outages = []
+    for number in range(1, shape.outages + 1):
+        outages.append(_outage(stage, users, shape, number))
+        say(f"outage {number}: {asdict(outages[-1])}")
+    verdict = Verdict(
+        proof="outages", numbers={"shape": asdict(shape), "outages": [asdict(o) for o in outages]}
+    )
+    same = operator.running and operator._process is process
+    verdict.add(
+        "the operator recovers by itself, without a restart",
+        f"{len(outages)} outages of {shape.seconds:g} s; "
+        + ("the same process" if same else operator.tail()),
+        holds=same,
+    )
+    wrong = [violation for outage in outages for violation in outage.violations]
+    verdict.add("apps edited right before and right after converge", said(wrong), holds=not wrong)
+    for what, seconds in (
+        ("the first write after the API server was ready", [outage.wrote for outage in outages]),
+        ("all apps converged after it was ready", [outage.settled for outage in outages]),
+    ):
+        measured = f"{statistics.median(seconds):.1f} s (median), {max(seconds):.1f} s (longest)"
+        verdict.add(what, measured, holds=True)
+    found = bugs(operator)
+    verdict.add("the operator met no bug of its own", said(found), holds=not found)
+    return verdict
+
+
+def _outage(stage: Stage, users: Users, shape: Shape, number: int) -> Outage:
+    audit = stage.audit()
+    before, after = range(shape.apps // 2), range(shape.apps // 2, shape.apps)
+    _edit(users, before, 2 * number)
+    stage.cluster.stop("kube-apiserver")
+    time.sleep(shape.seconds)
+    position = audit.position()
+    stage.cluster.start("kube-apiserver")
+    ready = time.time()
+    _edit(users, after, 2 * number + 1)
+    settled, violations = stage.settle([_SPACE], _SETTLE_SECONDS)
+    edited = time.time() - settled - ready
+    writes = [request.received for request in audit.since(position) if request.is_write]
+    return Outage(
+        wrote=min(writes, default=float("inf")) - ready, settled=edited + settled, violations=violations
+    )
+
+
+def _edit(users: Users, numbers: range, turn: int) -> None:
+    for number in numbers:
+        value = spec(1000 * turn + number, TAGS[turn % len(TAGS)])
+        users.carry_out(Step(at=0, lane="", deed="update", target=f"app-{number}", value=value))

@@ -1,0 +1,151 @@
+"""Where a proof is given: a cluster with the chart's rights and a registry, and whoever acts there.
+
+Made by the command and by the short tests around every proof. Users, their book and the checker are those of the
+chaos run; operators are ended with the stage, however it ends.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devcluster import Cluster
+from tests.chaos.checker import Checker, Violation
+from tests.chaos.plan import TAGS
+from tests.chaos.run import look
+from tests.chaos.users import Users
+from tests.chaos.wanted import Wanted
+from tests.chart.rendering import Chart, of_kind
+from tests.controller.api import Api, Manifest
+from tests.controller.audit import Audit
+from tests.controller.installation import install
+from tests.controller.operators import Identity, Operator
+from tests.controller.registry import HOST, Registry, environment
+
+_BINDINGS = ("ClusterRoleBinding", "RoleBinding")
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """One installation of the operator on one cluster."""
+
+    cluster: Cluster
+    directory: Path
+    api: Api
+    registry: Registry
+    identity: Identity
+    manifests: list[Manifest]
+    digests: dict[str, str]
+    stack: ExitStack
+    wanted: Wanted = field(default_factory=Wanted)
+
+    def operator(self, name: str = "operator-0", identity: Identity | None = None) -> Operator:
+        """Return a replica, not started yet; it ends with the stage."""
+        operator = Operator(
+            identity=identity or self.identity,
+            directory=self.directory,
+            name=name,
+            environment=environment(self.registry.endpoint),
+        )
+        operator.log_file.unlink(missing_ok=True)
+        self.stack.callback(operator.kill)
+        return operator
+
+    def twin(self) -> Identity:
+        """Make a second ServiceAccount with the same rights, so that the audit log tells two replicas apart."""
+        name = f"{self.identity.service_account}-twin"
+        place = {"name": name, "namespace": self.identity.namespace}
+        self.api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": place})
+        for kind in _BINDINGS:
+            for binding in of_kind(self.manifests, kind):
+                subject = {"kind": "ServiceAccount", **place}
+                metadata = {**binding["metadata"], "name": f"{binding['metadata']['name']}-twin"}
+                self.api.apply({**binding, "metadata": metadata, "subjects": [subject]})
+        return Identity(
+            service_account=name,
+            namespace=self.identity.namespace,
+            kubeconfig=self.cluster.kubeconfig_for_service_account(self.identity.namespace, name),
+            environment=self.identity.environment,
+        )
+
+    def users(self, namespace: str) -> Users:
+        """Return the users of a namespace, which is made for them."""
+        client = self.stack.enter_context(closing(Api(self.cluster.kubeconfig)))
+        users = Users(api=client, namespace=namespace, wanted=self.wanted)
+        users.settle_in()
+        return users
+
+    def audit(self, identity: Identity | None = None) -> Audit:
+        """Return what a replica asked the API server."""
+        assert self.cluster.audit_log is not None, "the cluster keeps no audit log"
+        return Audit(log=self.cluster.audit_log, user=(identity or self.identity).user)
+
+    def settle(self, namespaces: Iterable[str], timeout: float) -> tuple[float, list[Violation]]:
+        """Wait until the cluster holds exactly what is wanted; return the seconds, and what is still wrong."""
+        checker = Checker(
+            api=self.api, wanted=self.wanted, repository=f"{HOST}/endurance/shop", digests=self.digests
+        )
+        spaces, began = list(namespaces), time.monotonic()
+        while found := look(checker, spaces):
+            if time.monotonic() - began > timeout:
+                break
+            time.sleep(0.2)
+        return time.monotonic() - began, found
+
+
+@contextmanager
+def stage(cluster: Cluster, directory: Path) -> Iterator[Stage]:
+    """Install the operator, run none; forget who held the Lease before."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        api = stack.enter_context(closing(Api(cluster.kubeconfig)))
+        registry = Registry()
+        registry.open()
+        stack.callback(registry.close)
+        digests = {tag: registry.push(tag, tag, "endurance/shop") for tag in TAGS}
+        manifests = Chart(helm=cluster.binary("helm")).render(defaultRegistry=f"{HOST}/endurance")
+        identity = install(cluster, api, manifests)
+        if api.find("Lease", identity.namespace, identity.service_account):
+            api.delete("Lease", identity.namespace, identity.service_account)
+        yield Stage(
+            cluster=cluster,
+            directory=directory,
+            api=api,
+            registry=registry,
+            identity=identity,
+            manifests=manifests,
+            digests=digests,
+            stack=stack,
+        )
+
+
+@contextmanager
+def paused(operator: Operator) -> Iterator[None]:
+    """Stop a process in its tracks while inside."""
+    process = operator._process
+    assert process is not None, "it was not started"
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def spec(serial: int, tag: str) -> Manifest:
+    """Return a spec that is unlike every other by its serial number, so that no update can be lost unseen."""
+    env = [{"name": "SERIAL", "value": str(serial)}]
+    return {"image": f"shop:{tag}", "replicas": 1, "port": 8080, "env": env}
+
+
+def said(violations: list[Violation]) -> str:
+    """Say what is wrong, briefly."""
+    shown = "; ".join(str(violation)[:300] for violation in violations[:3])
+    return f"{len(violations)} violations" + (f": {shown}" if shown else "")
+
+
+Say = Callable[[str], None]
+"""How a proof tells what it is at, while it goes on."""

@@ -1,0 +1,172 @@
+"""`standby`: of two replicas the one that leads is killed or paused, under load; the other takes over in time.
+
+Each replica has a user of its own with the same rights, so the API server's audit log says who wrote and when. The
+Lease has the chart's times. A paused leader wakes up when the other leads already, and must write nothing any more.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from threading import Event, Thread
+
+from tests.chaos.plan import TAGS, Step
+from tests.chaos.run import bugs
+from tests.chaos.users import Users
+from tests.controller.audit import Audit, Request
+from tests.controller.operators import Operator, eventually
+from tests.endurance.stage import Say, Stage, paused, said, spec
+from tests.endurance.verdict import Verdict
+
+_SPACE = "standby"
+_MARGIN = 2.0
+"""Seconds beyond the Lease's duration within which the other replica must act."""
+_PATIENCE = 60.0
+_STEADY_SECONDS = 4.0
+"""How long a new leader acts before it is struck: its Lease has been renewed by then."""
+_SETTLE_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How large a run is: how often the leader is killed, and how often paused; and the load meanwhile."""
+
+    kills: int = 10
+    pauses: int = 10
+    apps: int = 40
+    gap: float = 0.2
+    """Seconds between two edits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """One turn: what ended the old leader, and the seconds from then until the other wrote."""
+
+    cause: str
+    seconds: float
+
+
+def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
+    """Strike the leader again and again."""
+    replicas = [stage.operator("replica-a"), stage.operator("replica-b", stage.twin())]
+    audits = {replica.name: stage.audit(replica.identity) for replica in replicas}
+    position = next(iter(audits.values())).position()
+    users = stage.users(_SPACE)
+    leader, other = replicas
+    leader.start()
+    other.start(wait=False)
+    handovers = []
+    with _load(users, shape):
+        for cause in ["kill"] * shape.kills + ["pause"] * shape.pauses:
+            _await_write(audits[leader.name])
+            time.sleep(_STEADY_SECONDS)
+            handovers.append(_strike(cause, leader, audits[other.name]))
+            leader, other = other, leader
+            say(f"{cause}: {leader.name} wrote after {handovers[-1].seconds:.2f} s")
+        time.sleep(_STEADY_SECONDS)
+    _, wrong = stage.settle([_SPACE], _SETTLE_SECONDS)
+    writes = sorted(
+        (request for audit in audits.values() for request in audit.since(position) if request.is_write),
+        key=lambda request: request.received,
+    )
+    lease = float(stage.identity.environment["CONTAINERAPP_LEASE_DURATION"])
+    verdict = Verdict(
+        proof="standby", numbers={"shape": asdict(shape), "handovers": [asdict(turn) for turn in handovers]}
+    )
+    _judge(verdict, handovers, writes, lease)
+    wrong += [bug for replica in replicas for bug in bugs(replica)]
+    verdict.add("all that was asked for meanwhile is there", said(wrong), holds=not wrong)
+    return verdict
+
+
+def _strike(cause: str, leader: Operator, audit: Audit) -> Handover:
+    """End the leader's turn, and wait until the other, whose requests `audit` tells, has written.
+
+    A killed one comes back as a standby then.
+    """
+    position = audit.position()
+    struck = time.time()
+    if cause == "kill":
+        leader.kill()
+        first = _await_write(audit, position)
+        leader.start(wait=False)
+    else:
+        with paused(leader):
+            first = _await_write(audit, position)
+            time.sleep(_STEADY_SECONDS)
+    return Handover(cause=cause, seconds=first - struck)
+
+
+def _await_write(audit: Audit, position: int | None = None) -> float:
+    """Wait until the replica writes; return when the first write since `position` (now) reached the API server."""
+    start = audit.position() if position is None else position
+    found: list[float] = []
+
+    def wrote() -> bool:
+        found[:] = [request.received for request in audit.since(start) if request.is_write]
+        return bool(found)
+
+    eventually(f"{audit.user} writes", wrote, timeout=_PATIENCE)
+    return min(found)
+
+
+@contextmanager
+def _load(users: Users, shape: Shape) -> Iterator[None]:
+    """Edit apps, one after the other, and make new ones in old ones' place, while inside."""
+    for number in range(shape.apps):
+        _do(users, "create", number, number)
+    over = Event()
+
+    def edit() -> None:
+        serial = shape.apps
+        while not over.wait(shape.gap):
+            deed = "recreate" if serial % 10 == 0 else "update"
+            _do(users, deed, serial % shape.apps, serial)
+            serial += 1
+
+    thread = Thread(target=edit)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _do(users: Users, deed: str, number: int, serial: int) -> None:
+    value = spec(serial, TAGS[serial % len(TAGS)])
+    users.carry_out(Step(at=0, lane="", deed=deed, target=f"app-{number}", value=value))
+
+
+def _judge(verdict: Verdict, handovers: list[Handover], writes: list[Request], lease: float) -> None:
+    for cause in ("kill", "pause"):
+        seconds = [turn.seconds for turn in handovers if turn.cause == cause]
+        if seconds:
+            verdict.add(
+                f"after a {cause} of the leader the other writes within {lease:g} + {_MARGIN:g} s",
+                f"{len(seconds)} times: {statistics.median(seconds):.2f} s (median), {max(seconds):.2f} s (longest)",
+                holds=max(seconds) <= lease + _MARGIN,
+            )
+    switches = [(old, new) for old, new in pairwise(writes) if old.user != new.user]
+    verdict.add(
+        "no replica writes after the other has begun",
+        f"{len(writes)} writes; the writer changed {len(switches)} times in {len(handovers)} hand-overs",
+        holds=len(switches) == len(handovers),
+    )
+    overlaps = [
+        new
+        for number, new in enumerate(writes)
+        if any(
+            old.user != new.user and old.answered > new.received
+            for old in writes[max(0, number - 50) : number]
+        )
+    ]
+    verdict.add(
+        "no write of one is under way when the other's begins",
+        f"{len(overlaps)} overlaps",
+        holds=not overlaps,
+    )
