@@ -27,6 +27,9 @@ _logger = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
 _REQUEST_TIMEOUT = 5.0
+_AFTERWARDS = 0.01
+"""Seconds after the end of a Lease at which it is looked at: the client counts in whole milliseconds."""
+
 _UNREACHABLE = ApiException(status=0, reason="the API server cannot be reached")
 
 
@@ -89,6 +92,25 @@ async def _bounded(request: Awaitable[_Answer], otherwise: _Answer) -> _Answer:
         return otherwise
 
 
+class _Election(LeaderElection):
+    """The client's election, whose standby is awake when the Lease runs out.
+
+    The client's own looks once a retry period: up to one passes before a renewal is seen, and up to one more before
+    it is seen to have been the last.
+    """
+
+    async def acquire(self) -> bool:
+        while not await self.try_acquire_or_renew():  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(self._pause())
+        return True
+
+    def _pause(self) -> float:
+        """Return the seconds until the next look: half a retry period, or less where the Lease runs out sooner."""
+        config = self.election_config
+        left = self.observed_time_milliseconds / 1000 + config.lease_duration - time.time() + _AFTERWARDS
+        return min(left, config.retry_period / 2) if left > 0 else config.retry_period / 2
+
+
 @dataclass(kw_only=True)
 class Leadership:
     """Competes for one Lease. Durations are in seconds."""
@@ -127,7 +149,7 @@ class Leadership:
             leading.clear()
 
         election = asyncio.create_task(
-            LeaderElection(
+            _Election(
                 Config(
                     lock,
                     lease_duration=self.duration,

@@ -1,0 +1,92 @@
+"""When a standby looks at the Lease: `containerapp.kube.leader`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from kubernetes.aio.leaderelection.electionconfig import Config
+from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
+from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
+
+from containerapp.kube.leader import _Election
+
+_DURATION, _RENEW_DEADLINE, _RETRY = 15, 10, 2
+
+
+class _Lease(BaseLock):
+    """The Lease of a leader that renews it every retry period, `renewals` times more, and then never again."""
+
+    def __init__(self, clock: _Clock, renewals: int) -> None:
+        super().__init__("lease", "ops", "standby")
+        self.clock = clock
+        self.renewals = renewals
+        self.looks: list[float] = []
+
+    async def get(self, _name: str, _namespace: str) -> tuple[bool, LeaderElectionRecord]:
+        self.looks.append(round(self.clock.now, 2))
+        renewed = f"renewal {min(self.renewals, self.clock.now // _RETRY)}"
+        return True, LeaderElectionRecord("leader", str(_DURATION), "acquired", renewed)
+
+    async def create(self, _name: str, _namespace: str, _election_record: LeaderElectionRecord) -> bool:
+        raise AssertionError("there is one")
+
+    async def update(self, _name: str, _namespace: str, _record: LeaderElectionRecord) -> bool:
+        return True
+
+
+class _Clock:
+    """Goes on while somebody sleeps, and only then."""
+
+    now = 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
+    """The clock of the election."""
+    clock = _Clock()
+    monkeypatch.setattr(time, "time", lambda: 1_000_000.0 + clock.now)
+    monkeypatch.setattr(asyncio, "sleep", clock.sleep)
+    return clock
+
+
+async def _nothing() -> None:
+    """Begin or end to lead."""
+
+
+def _election(lease: _Lease) -> _Election:
+    return _Election(
+        Config(
+            lease,
+            lease_duration=_DURATION,
+            renew_deadline=_RENEW_DEADLINE,
+            retry_period=_RETRY,
+            onstarted_leading=_nothing,
+            onstopped_leading=_nothing,
+        )
+    )
+
+
+async def test_a_standby_takes_the_lease_at_the_moment_it_runs_out(clock: _Clock) -> None:
+    """Not a retry period later: nobody acts meanwhile."""
+    lease = _Lease(clock, renewals=0)
+    assert await _election(lease).acquire()
+    assert lease.looks == pytest.approx([*range(_DURATION), _DURATION], abs=0.02)
+
+
+async def test_a_lease_that_is_renewed_is_left_alone(clock: _Clock) -> None:
+    """Its time counts from the last renewal that was seen."""
+    lease = _Lease(clock, renewals=50)
+    assert await _election(lease).acquire()
+    assert lease.looks[-1] == pytest.approx(50 * _RETRY + _DURATION, abs=0.02)
+
+
+async def test_a_lease_that_ran_out_long_ago_is_no_reason_to_hurry(clock: _Clock) -> None:
+    """An API server that refuses or is away is not asked the more often for it."""
+    election = _election(_Lease(clock, renewals=0))
+    clock.now += 1000
+    assert election._pause() == _RETRY / 2
