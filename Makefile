@@ -73,6 +73,10 @@ bench: .venv ## measure the operator against the floor (ARGS="--apps 5000")
 chaos: .venv ## users and faults at once, then a checker's verdict (ARGS="--seeds 1-20 --minutes 30")
 	$(RUN) python -m tests.chaos $(ARGS)
 
+.PHONY: endurance
+endurance: .venv ## one proof of endurance (ARGS="kills", outages, standby, neighbours or leaks)
+	$(RUN) python -m tests.endurance $(ARGS)
+
 .PHONY: format
 format: .venv ## format the code, mend what the linter can
 	$(RUN) ruff format .

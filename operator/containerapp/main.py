@@ -38,6 +38,7 @@ _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; raise when the operator cannot go on."""
     metrics = Metrics(_registry())
+    metrics.tasks.set_function(lambda: len(asyncio.all_tasks()))
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(connect(metrics.observe_request))

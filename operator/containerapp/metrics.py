@@ -69,6 +69,9 @@ class Metrics:
             "Memory that the container may take; 0 where that is not known.",
             registry=registry,
         )
+        self.tasks = Gauge(
+            "containerapp_tasks", "Tasks of the process; level, unless something leaks.", registry=registry
+        )
 
     def forget_leading(self) -> None:
         """Report nothing of what a leader sees, and hold on to nothing of it: another one reports now."""

@@ -83,6 +83,7 @@ class Operator:
         assert not self.running, "it runs already"
         self.log_file.touch()
         self._began = self.log_file.stat().st_size
+        self.port = None
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _RUN, "run", *self.arguments],
@@ -139,10 +140,12 @@ class Operator:
 
     def page(self, path: str) -> tuple[int, str]:
         """Return status and text of one of its pages."""
-        port = self.await_line("Serving metrics and health on port")["message"].rpartition(" ")[2]
+        if self.port is None:
+            line = self.await_line("Serving metrics and health on port")["message"]
+            self.port = int(line.rpartition(" ")[2])
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+            with opener.open(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             with error:

@@ -35,6 +35,7 @@ _METRICS = {
     "containerapp_leader",
     "containerapp_ready",
     "containerapp_memory_limit_bytes",
+    "containerapp_tasks",
 }
 
 
@@ -123,6 +124,7 @@ def test_metrics_and_health_are_served_on_one_port(world: World) -> None:
     assert metric("containerapp_apps", state="ready") >= 1
     assert metric("containerapp_leader") == 1
     assert metric("containerapp_ready") == 1
+    assert metric("containerapp_tasks") > 1
     assert metric("containerapp_api_requests_total", verb="PATCH", resource="deployments", code="201") >= 1
     assert metric("containerapp_registry_lookups_total", registry="ecr", outcome="ok") >= 1
     assert metric("containerapp_reconcile_duration_seconds_count") > 0

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import devcluster
-from tests.endurance import kills, neighbours, outages, standby
+from tests.endurance import kills, leaks, neighbours, outages, standby
 from tests.endurance.stage import Say, Stage, stage
 from tests.endurance.verdict import Verdict
 
@@ -67,6 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--rounds", type=int, default=5, help="for each noise (default: %(default)s)")
     one.add_argument("--seconds", type=float, default=20, help="of each window (default: %(default)s)")
     one.set_defaults(proof=_neighbours)
+
+    one = proofs.add_parser("leaks", help="many times a busy cluster's load")
+    one.add_argument("--minutes", type=float, default=30, help="(default: %(default)s)")
+    one.add_argument("--times", type=float, default=10, help="a busy cluster's rate (default: %(default)s)")
+    one.set_defaults(proof=_leaks)
     return parser
 
 
@@ -90,6 +95,10 @@ def _neighbours(given: Stage, arguments: argparse.Namespace, say: Say) -> Verdic
         noises=tuple(arguments.noises), rounds=arguments.rounds, seconds=arguments.seconds
     )
     return neighbours.run(given, shape, say)
+
+
+def _leaks(given: Stage, arguments: argparse.Namespace, say: Say) -> Verdict:
+    return leaks.run(given, leaks.Shape(minutes=arguments.minutes, times=arguments.times), say)
 
 
 if __name__ == "__main__":

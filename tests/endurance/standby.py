@@ -23,8 +23,7 @@ from tests.endurance.stage import Say, Stage, paused, said, spec
 from tests.endurance.verdict import Verdict
 
 _SPACE = "standby"
-_MARGIN = 2.0
-"""Seconds beyond the Lease's duration within which the other replica must act."""
+_LEASE = tuple(f"CONTAINERAPP_LEASE_{name}" for name in ("DURATION", "RENEW_DEADLINE", "RETRY_PERIOD"))
 _PATIENCE = 60.0
 _STEADY_SECONDS = 4.0
 """How long a new leader acts before it is struck: its Lease has been renewed by then."""
@@ -40,6 +39,10 @@ class Shape:
     apps: int = 40
     gap: float = 0.2
     """Seconds between two edits."""
+    lease: tuple[int, int, int] = (15, 10, 2)
+    """Duration, renew deadline and retry period, as the chart has them."""
+    margin: float = 2.0
+    """Seconds beyond the Lease's duration within which the other replica must have written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,8 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     audits = {replica.name: stage.audit(replica.identity) for replica in replicas}
     position = next(iter(audits.values())).position()
     users = stage.users(_SPACE)
+    for replica in replicas:
+        replica.environment |= dict(zip(_LEASE, map(str, shape.lease), strict=True))
     leader, other = replicas
     leader.start()
     other.start(wait=False)
@@ -73,11 +78,10 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
         (request for audit in audits.values() for request in audit.since(position) if request.is_write),
         key=lambda request: request.received,
     )
-    lease = float(stage.identity.environment["CONTAINERAPP_LEASE_DURATION"])
     verdict = Verdict(
         proof="standby", numbers={"shape": asdict(shape), "handovers": [asdict(turn) for turn in handovers]}
     )
-    _judge(verdict, handovers, writes, lease)
+    _judge(verdict, handovers, writes, shape)
     wrong += [bug for replica in replicas for bug in bugs(replica)]
     verdict.add("all that was asked for meanwhile is there", said(wrong), holds=not wrong)
     return verdict
@@ -142,14 +146,14 @@ def _do(users: Users, deed: str, number: int, serial: int) -> None:
     users.carry_out(Step(at=0, lane="", deed=deed, target=f"app-{number}", value=value))
 
 
-def _judge(verdict: Verdict, handovers: list[Handover], writes: list[Request], lease: float) -> None:
+def _judge(verdict: Verdict, handovers: list[Handover], writes: list[Request], shape: Shape) -> None:
     for cause in ("kill", "pause"):
         seconds = [turn.seconds for turn in handovers if turn.cause == cause]
         if seconds:
             verdict.add(
-                f"after a {cause} of the leader the other writes within {lease:g} + {_MARGIN:g} s",
+                f"after a {cause} of the leader the other writes within {shape.lease[0]} + {shape.margin:g} s",
                 f"{len(seconds)} times: {statistics.median(seconds):.2f} s (median), {max(seconds):.2f} s (longest)",
-                holds=max(seconds) <= lease + _MARGIN,
+                holds=max(seconds) <= shape.lease[0] + shape.margin,
             )
     switches = [(old, new) for old, new in pairwise(writes) if old.user != new.user]
     verdict.add(
