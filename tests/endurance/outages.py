@@ -13,6 +13,7 @@ from tests.chaos.checker import Violation
 from tests.chaos.plan import TAGS, Step
 from tests.chaos.run import bugs
 from tests.chaos.users import Users
+from tests.controller.operators import eventually
 from tests.endurance.stage import Say, Stage, said, spec
 from tests.endurance.verdict import Verdict
 
@@ -27,14 +28,15 @@ class Shape:
     apps: int = 40
     outages: int = 5
     seconds: float = 30.0
+    recovery: float = 30.0
+    """Seconds within which the operator must have caught up."""
 
 
 @dataclass(kw_only=True)
 class Outage:
-    """What came of one, in seconds since the API server was ready again."""
+    """What came of one. `written`: seconds from the ready API server until every Deployment was as it was asked for."""
 
-    wrote: float
-    settled: float
+    written: float
     violations: list[Violation]
 
 
@@ -64,31 +66,42 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     )
     wrong = [violation for outage in outages for violation in outage.violations]
     verdict.add("apps edited right before and right after converge", said(wrong), holds=not wrong)
-    for what, seconds in (
-        ("the first write after the API server was ready", [outage.wrote for outage in outages]),
-        ("all apps converged after it was ready", [outage.settled for outage in outages]),
-    ):
-        measured = f"{statistics.median(seconds):.1f} s (median), {max(seconds):.1f} s (longest)"
-        verdict.add(what, measured, holds=True)
+    seconds = [outage.written for outage in outages]
+    measured = f"{statistics.median(seconds):.1f} s (median), {max(seconds):.1f} s (longest)"
+    verdict.add(
+        f"all is written within {shape.recovery:g} s of the API server's return",
+        measured,
+        holds=max(seconds) <= shape.recovery,
+    )
     found = bugs(operator)
     verdict.add("the operator met no bug of its own", said(found), holds=not found)
     return verdict
 
 
 def _outage(stage: Stage, users: Users, shape: Shape, number: int) -> Outage:
-    audit = stage.audit()
     before, after = range(shape.apps // 2), range(shape.apps // 2, shape.apps)
     _edit(users, before, 2 * number)
     stage.cluster.stop("kube-apiserver")
     time.sleep(shape.seconds)
-    position = audit.position()
     stage.cluster.start("kube-apiserver")
-    ready = time.time()
+    ready = time.monotonic()
     _edit(users, after, 2 * number + 1)
+    eventually("the operator writes again", lambda: _written(stage), timeout=_SETTLE_SECONDS)
+    written = time.monotonic() - ready
+    # Kubernetes' own controllers may be minutes late after an outage; the operator gets no such help.
+    stage.cluster.stop("kube-controller-manager")
+    stage.cluster.start("kube-controller-manager")
     _, violations = stage.settle([_SPACE], _SETTLE_SECONDS)
-    settled = time.time() - ready
-    writes = [request.received for request in audit.since(position) if request.is_write]
-    return Outage(wrote=min(writes, default=float("inf")) - ready, settled=settled, violations=violations)
+    return Outage(written=written, violations=violations)
+
+
+def _written(stage: Stage) -> bool:
+    """Whether every Deployment has the newest serial."""
+    serials = {
+        item["metadata"]["name"]: item["spec"]["template"]["spec"]["containers"][0]["env"]
+        for item in stage.api.list("Deployment", _SPACE)
+    }
+    return all(serials[name] == app.spec["env"] for (_, name), app in stage.wanted.apps.items())
 
 
 def _edit(users: Users, numbers: range, turn: int) -> None:
