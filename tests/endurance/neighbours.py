@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -50,8 +51,8 @@ class Window:
     p50: float
     p95: float
     cpu: float
-    requests: float = 0.0
-    """A minute and bad app."""
+    requests: dict[str, float] = field(default_factory=dict)
+    """By verb and resource; a minute and bad app."""
 
 
 @dataclass(kw_only=True)
@@ -70,7 +71,7 @@ class Comparison:
     @property
     def requests(self) -> float:
         """The most that a window has seen."""
-        return max(window.requests for window in self.beside)
+        return max(sum(window.requests.values()) for window in self.beside)
 
 
 @dataclass(kw_only=True)
@@ -207,7 +208,8 @@ class Ground:
             position, began = audit.position(), time.monotonic()
             window = await self._measure()
             minutes = (time.monotonic() - began) / 60
-            requests = len(audit.since(position, namespace=namespace)) / minutes / noise.apps
+            asked = Counter(f"{r.verb} {r.resource}" for r in audit.since(position, namespace=namespace))
+        requests = {kind: round(number / minutes / noise.apps, 2) for kind, number in asked.items()}
         comparison.beside.append(replace(window, requests=requests))
 
     async def _measure(self) -> Window:
@@ -242,7 +244,7 @@ def _line(comparison: Comparison) -> str:
     without, beside = comparison.without[-1], comparison.beside[-1]
     return (
         f"p95 {1000 * without.p95:.0f} ms and {1000 * beside.p95:.0f} ms; cpu {without.cpu:.0%} and {beside.cpu:.0%};"
-        f" {beside.requests:.1f} requests a minute for each bad app"
+        f" requests a minute for each bad app: {beside.requests}"
     )
 
 

@@ -6,6 +6,7 @@ chaos run; operators are ended with the stage, however it ends.
 
 from __future__ import annotations
 
+import secrets
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +18,7 @@ from devcluster import Cluster
 from tests.chaos.checker import Checker, Violation
 from tests.chaos.plan import TAGS
 from tests.chaos.run import look
-from tests.chaos.users import Users
+from tests.chaos.users import Users, insist
 from tests.chaos.wanted import Wanted
 from tests.chart.rendering import Chart, of_kind
 from tests.controller.api import Api, Manifest
@@ -39,6 +40,7 @@ class Stage:
     registry: Registry
     identity: Identity
     manifests: list[Manifest]
+    repository: str
     digests: dict[str, str]
     stack: ExitStack
     wanted: Wanted = field(default_factory=Wanted)
@@ -86,9 +88,7 @@ class Stage:
 
     def settle(self, namespaces: Iterable[str], timeout: float) -> tuple[float, list[Violation]]:
         """Wait until the cluster holds exactly what is wanted; return the seconds, and what is still wrong."""
-        checker = Checker(
-            api=self.api, wanted=self.wanted, repository=f"{HOST}/endurance/shop", digests=self.digests
-        )
+        checker = Checker(api=self.api, wanted=self.wanted, repository=self.repository, digests=self.digests)
         spaces, began = list(namespaces), time.monotonic()
         while found := look(checker, spaces):
             if time.monotonic() - began > timeout:
@@ -106,9 +106,12 @@ def stage(cluster: Cluster, directory: Path) -> Iterator[Stage]:
         registry = Registry()
         registry.open()
         stack.callback(registry.close)
-        digests = {tag: registry.push(tag, tag, "endurance/shop") for tag in TAGS}
-        manifests = Chart(helm=cluster.binary("helm")).render(defaultRegistry=f"{HOST}/endurance")
+        name = f"endurance-{secrets.token_hex(3)}"  # moto's state outlives the registry within a process
+        digests = {tag: registry.push(tag, tag, f"{name}/shop") for tag in TAGS}
+        repository = f"{HOST}/{name}"
+        manifests = Chart(helm=cluster.binary("helm")).render(defaultRegistry=repository)
         identity = install(cluster, api, manifests)
+        insist(lambda: api.list("ContainerApp", None))  # a definition just made answers 429 for a while
         if api.find("Lease", identity.namespace, identity.service_account):
             api.delete("Lease", identity.namespace, identity.service_account)
         yield Stage(
@@ -118,6 +121,7 @@ def stage(cluster: Cluster, directory: Path) -> Iterator[Stage]:
             registry=registry,
             identity=identity,
             manifests=manifests,
+            repository=f"{repository}/shop",
             digests=digests,
             stack=stack,
         )
