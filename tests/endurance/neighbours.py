@@ -215,7 +215,7 @@ class Ground:
     async def _measure(self) -> Window:
         process = self.operator._process
         assert process is not None, "it was not started"
-        subject = Subject(process=process, user="", audit_log=self.operator.log_file)
+        subject = Subject(process=process, user="", audit_log=self.operator.log_file, began_at=0)
         cpu, began = subject.cpu(), time.monotonic()
         latencies = await self.quiet.edit(self.seconds)
         return Window(

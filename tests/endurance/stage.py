@@ -77,9 +77,12 @@ class Stage:
     def users(self, namespace: str) -> Users:
         """Return the users of a namespace, which is made for them."""
         client = self.stack.enter_context(closing(Api(self.cluster.kubeconfig)))
-        users = Users(api=client, namespace=namespace, wanted=self.wanted)
+        users = Users(api=client, namespace=namespace, wanted=self.wanted, push=self._push)
         users.settle_in()
         return users
+
+    def _push(self, tag: str, content: str) -> str:
+        return self.registry.push(tag, content, self.repository.removeprefix(f"{HOST}/"))
 
     def audit(self, identity: Identity | None = None) -> Audit:
         """Return what a replica asked the API server."""

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.__main__ import _machine
+from benchmarks import machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Verdict:
     def write(self, directory: Path) -> None:
         """Keep it as JSON."""
         directory.mkdir(parents=True, exist_ok=True)
-        content = {"machine": _machine(), "holds": self.holds, **asdict(self)}
+        content = {"machine": machine.describe(), "holds": self.holds, **asdict(self)}
         (directory / f"{self.proof}.json").write_text(json.dumps(content, indent=1, default=str) + "\n")
 
 
