@@ -209,14 +209,4 @@ class Leading:
         ]
 
     def _count(self, state: str) -> float:
-        return sum(1 for manifest in self.cache.apps().values() if _state(manifest) == state)
-
-
-def _state(manifest: Manifest) -> str:
-    conditions = {
-        condition["type"]: condition["status"]
-        for condition in manifest.get("status", {}).get("conditions", [])
-    }
-    if conditions.get("Ready") == "True":
-        return "ready"
-    return "stalled" if conditions.get("Stalled") == "True" else "progressing"
+        return sum(known == state for known in self.cache.app_states().values())

@@ -145,6 +145,17 @@ def invalid_status(manifest: Manifest, error: InvalidSpec, now: str) -> Manifest
     return {**manifest.get("status", {}), "observedGeneration": generation, "conditions": summary + parts}
 
 
+def state_of(manifest: Manifest) -> str:
+    """Return in one word how an app fares, as its status says: ready, progressing or stalled."""
+    conditions = {
+        condition["type"]: condition["status"]
+        for condition in manifest.get("status", {}).get("conditions", [])
+    }
+    if conditions.get("Ready") == "True":
+        return "ready"
+    return "stalled" if conditions.get("Stalled") == "True" else "progressing"
+
+
 def is_urgent(old: Manifest, new: Manifest) -> bool:
     """Whether the change from `old` to `new` must be told at once, being more than a step on the way."""
     lost = _available_in(old) == "True" and _available_in(new) != "True"

@@ -42,7 +42,10 @@ async def test_a_child_that_vanished_while_the_api_server_is_away_is_asked_for_a
 
 async def test_a_status_names_the_version_of_the_app_that_it_speaks_of() -> None:
     """The API server compares no uid where a status is written: a former app's would be taken for a new one's."""
-    client = Mock(apply=AsyncMock(side_effect=Conflict("Conflict", "The app was changed.")), get=AsyncMock())
+    client = Mock(
+        apply=AsyncMock(side_effect=Conflict("Conflict", "The app was changed.")),
+        get=AsyncMock(return_value=app_manifest({"image": f"shop@{DIGEST}"})),
+    )
     reconciler = _reconciler(client)
     await reconciler.reconcile(KEY)
     app = reconciler.cache.app(KEY)

@@ -10,7 +10,7 @@ import pytest
 from containerapp.api.v1alpha1 import ContainerApp
 from containerapp.errors import Blocked, ContainerAppError, InvalidSpec, Transient
 from containerapp.model import ImageState, Manifest, ObjectRef, Outcome
-from containerapp.status import Rollout, compute_status, invalid_status, is_urgent
+from containerapp.status import Rollout, compute_status, invalid_status, is_urgent, state_of
 from tests.builders import (
     BEFORE,
     DEPLOYMENT,
@@ -479,3 +479,20 @@ def test_reads_nothing_from_a_deployment_that_is_not_there() -> None:
     """All counts are zero, and it is not complete."""
     assert Rollout.of(None).total == 0
     assert not Rollout.of(None).complete
+
+
+@pytest.mark.parametrize(
+    ("conditions", "state"),
+    [
+        ({"Ready": "True"}, "ready"),
+        ({"Ready": "False", "Stalled": "True"}, "stalled"),
+        ({"Ready": "False", "Reconciling": "True"}, "progressing"),
+        ({"Ready": "Unknown"}, "progressing"),
+        ({}, "progressing"),
+    ],
+)
+def test_one_word_tells_how_an_app_fares(conditions: dict[str, str], state: str) -> None:
+    """The metrics count apps by it; one without a status has only just been made."""
+    listed = [{"type": kind, "status": status} for kind, status in conditions.items()]
+    assert state_of({"status": {"conditions": listed}}) == state
+    assert state_of({}) == "progressing"

@@ -41,7 +41,7 @@ def test_knows_nothing_of_what_it_has_not_seen() -> None:
     cache = Cache()
     assert cache.app(KEY) is None
     assert cache.children(KEY) == {}
-    assert cache.apps() == {}
+    assert cache.app_states() == {}
 
 
 def test_the_newest_version_of_an_app_wins() -> None:
@@ -54,7 +54,7 @@ def test_the_newest_version_of_an_app_wins() -> None:
     stored = cache.app(KEY)
     assert stored is not None
     assert stored["metadata"]["resourceVersion"] == "10"
-    assert list(cache.apps()) == [KEY]
+    assert cache.app_states() == {KEY: "progressing"}
 
 
 @pytest.mark.parametrize(("uid", "dropped"), [(None, True), (UID, True), (OTHER_UID, False)])
@@ -64,6 +64,7 @@ def test_drops_an_app_but_not_its_successor(uid: str | None, *, dropped: bool) -
     cache.put_app(app_manifest())
     assert cache.drop_app(KEY, uid) is dropped
     assert (cache.app(KEY) is None) is dropped
+    assert (cache.app_states() == {}) is dropped
 
 
 def test_dropping_an_app_that_is_not_there_is_no_news() -> None:
