@@ -207,14 +207,18 @@ class Client:
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
             self._observe(verb, url, "error")
             raise Transient("ApiServerUnavailable", f"{method} {url}: {error!r}") from error
-        self._observe(verb, url, str(response.status))
         if response.ok:
+            self._observe(verb, url, str(response.status))
             return response
         if response.status == _UNAUTHORIZED:
             await _configure(configuration)
-        raise translate(
+        refusal = translate(
             response.status, await _text(response), retry_after=response.headers.get("Retry-After")
         )
+        # An ending namespace answers 403, too: whoever looks for missing rights must be able to tell.
+        ending = isinstance(refusal, NamespaceTerminating)
+        self._observe(verb, url, "terminating" if ending else str(response.status))
+        raise refusal
 
     async def _headers(self, content_type: str) -> dict[str, str]:
         """Name the formats, and who asks: the token is read anew from its file when it is about to expire."""

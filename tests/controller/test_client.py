@@ -1,0 +1,36 @@
+"""The operator's requests, one by one, against the real API server: what each refusal is taken for."""
+
+from __future__ import annotations
+
+import pytest
+from kubernetes.aio.config import kube_config
+
+from containerapp.kube.client import NamespaceTerminating, connect, path
+from devcluster import Cluster
+from tests.controller.api import Api
+
+pytestmark = pytest.mark.cluster
+
+
+async def test_a_namespace_that_ends_is_not_counted_as_a_missing_right(
+    cluster: Cluster, api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are told as 403; where previews come and go all day, nobody may be woken for a right that is there."""
+    held = {"name": "held", "namespace": namespace, "finalizers": ["tests.containerapp.dev/hold"]}
+    api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": held})
+    api.delete("Namespace", None, namespace)
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(cluster.kubeconfig))
+    counted: list[tuple[str, str]] = []
+    late = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "late", "namespace": namespace},
+    }
+    try:
+        async with connect(lambda verb, _url, code: counted.append((verb, code))) as client:
+            with pytest.raises(NamespaceTerminating):
+                await client.apply(path("v1", "serviceaccounts", namespace, "late"), late)
+    finally:
+        api.patch("ServiceAccount", namespace, "held", {"metadata": {"finalizers": None}})
+    assert counted == [("PATCH", "terminating")]
