@@ -24,13 +24,14 @@ from tests.controller.world import World
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """Build helm before the first test, so that no test's time-out has to cover it."""
+    """Build helm and Prometheus before the first test, so that no test's time-out has to cover it."""
     fixtures = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    if session.config.option.collectonly or "chart_on_cluster" not in fixtures:
+    needed = {"chart_on_cluster": "helm", "prometheus": "prometheus"}
+    if session.config.option.collectonly or not fixtures & set(needed):
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-        binaries.obtain(["helm"])
+        binaries.obtain([program for fixture, program in needed.items() if fixture in fixtures])
 
 
 @pytest.fixture(scope="session")
