@@ -62,7 +62,10 @@ class Faults:
             case "control":
                 self._strike_control_plane(step)
             case "network":
-                self._trouble_network(step)
+                try:
+                    self._trouble_network(step)
+                except urllib3.exceptions.HTTPError as error:
+                    raise MissedError("the network does not listen") from error
             case "registry":
                 self._trouble_registry(step)
             case _:
@@ -152,7 +155,11 @@ class Faults:
         key = base64.b64encode(b"/registry/").decode()
         with urllib3.PoolManager(retries=False) as pool:
             header = pool.request("POST", f"{etcd}/range", json={"key": key}, timeout=5).json()["header"]
-            pool.request("POST", f"{etcd}/compaction", json={"revision": header["revision"]}, timeout=5)
+            done = pool.request(
+                "POST", f"{etcd}/compaction", json={"revision": header["revision"]}, timeout=5
+            )
+        if done.status != 200:
+            raise MissedError(f"etcd keeps its history: {done.data!r}")
 
     def _trouble_network(self, step: Step) -> None:
         if step.deed == "kill-proxy":

@@ -50,7 +50,7 @@ _SHORT_LEASE = {
     "CONTAINERAPP_LEASE_RETRY_PERIOD": "1",
 }
 _STAYS_SECONDS = 5.0
-_COLLECTOR_SECONDS = 15.0
+_COLLECTOR_SECONDS = 10.0
 _LOGS = ("kube-apiserver", "etcd", "kube-controller-manager", PROXY)
 
 
