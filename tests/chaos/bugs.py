@@ -103,7 +103,7 @@ BUGS = (
         name="cache-goes-back",
         module="kube/cache.py",
         edits=(
-            ("known is None or _version(manifest) > _version(known)", "known is None or known is not None"),
+            ("known is None or _version(manifest) > known.version", "known is None or known is not None"),
         ),
         faults=("trouble-requests", "fight", "scale-deployment", "change-image"),
     ),
