@@ -67,6 +67,7 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     handovers = []
     with _load(users, shape):
         for cause in ["kill"] * shape.kills + ["pause"] * shape.pauses:
+            eventually("the other stands by", lambda: _stands_by(other), timeout=_PATIENCE)  # noqa: B023 - at once
             _await_write(audits[leader.name])
             time.sleep(_STEADY_SECONDS)
             handovers.append(_strike(cause, leader, audits[other.name]))
@@ -85,6 +86,17 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     wrong += [bug for replica in replicas for bug in bugs(replica)]
     verdict.add("all that was asked for meanwhile is there", said(wrong), holds=not wrong)
     return verdict
+
+
+def _stands_by(replica: Operator) -> bool:
+    """Whether it runs, and knows that it does not lead: one that wakes up needs a while for that."""
+    said = [str(line["message"]) for line in replica.lines()]
+    turns = [
+        message for message in said if message.endswith(" leads") or "was lost; competing again" in message
+    ]
+    return any("Serving metrics" in message for message in said) and not (
+        turns and turns[-1].endswith(" leads")
+    )
 
 
 def _strike(cause: str, leader: Operator, audit: Audit) -> Handover:
