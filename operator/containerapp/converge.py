@@ -13,7 +13,7 @@ from functools import partial
 
 from containerapp.api.v1alpha1 import API_VERSION, PLURAL, ContainerApp
 from containerapp.errors import Blocked, ContainerAppError, Transient
-from containerapp.inventory import deleting, owned_by, owned_by_predecessor
+from containerapp.inventory import deleting, leftovers, owned_by, owned_by_predecessor
 from containerapp.kube.cache import Cache, without_managed_fields
 from containerapp.kube.client import Client, Conflict, Invalid, NotFound, path
 from containerapp.model import ADOPT_ANNOTATION, AppKey, Manifest, ObjectRef
@@ -92,7 +92,7 @@ class Writer:
         """
         errors: list[ContainerAppError] = [_name_taken(ref) for ref in plan.foreign]
         writes = [
-            *(partial(self._clear_away, target, ref) for ref in plan.leftovers),
+            *(partial(self._clear_away, target.key, target.live[ref]) for ref in plan.leftovers),
             *(partial(self._create, target, manifest) for manifest in plan.creates),
             *(partial(self._update, target, manifest) for manifest in plan.updates),
         ]
@@ -119,16 +119,16 @@ class Writer:
                 errors.append(error)
         return errors
 
-    async def _clear_away(self, target: Target, ref: ObjectRef) -> None:
+    async def _clear_away(self, key: AppKey, left: Manifest) -> None:
         """Delete what an earlier app of the name left behind, as the garbage collector would; its end is an event.
 
         Whoever changes it meanwhile, say by taking its owner away to keep it, comes first.
         """
-        left = target.live[ref]["metadata"]
+        ref, metadata = ObjectRef.of(left), left["metadata"]
         _logger.info("Deleting %s, which an earlier app of the name left behind", ref)
         try:
             await self.client.delete(
-                _url(target.key, ref), uid=left["uid"], resourceVersion=left["resourceVersion"]
+                _url(key, ref), uid=metadata["uid"], resourceVersion=metadata["resourceVersion"]
             )
         except (NotFound, Conflict) as error:
             _logger.debug("%s was not left behind any more: %s", ref, error)
@@ -141,8 +141,11 @@ class Writer:
             self._learn(manifest, await self.client.apply(_url(target.key, ref), body))
         except Conflict:
             existing = without_managed_fields(await self.client.get(_url(target.key, ref)))
-            uid = target.app.metadata.uid
-            if deleting(existing) or owned_by_predecessor(existing, target.app.metadata.name, uid):
+            name, uid = target.app.metadata.name, target.app.metadata.uid
+            left = leftovers(live=[existing], name=name, uid=uid)
+            if left and await self.still_exists(target.key, uid):
+                await self._clear_away(target.key, existing)
+            if deleting(existing) or owned_by_predecessor(existing, name, uid):
                 raise Transient(
                     "PredecessorTerminating", f"Waiting for the old {ref} to be removed."
                 ) from None

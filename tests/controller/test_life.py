@@ -203,6 +203,7 @@ def test_an_app_that_is_made_again_does_not_wait_for_the_garbage_collector(world
     world.cluster.stop("kube-controller-manager")
     try:
         world.delete("ContainerApp", "hasty")
+        world.patch("Service", "hasty", {"metadata": {"labels": None}})  # so that no watch of ours sees it
         app = world.apply("hasty", port=8080)
         world.until(
             "all children belong to the new app",
@@ -221,7 +222,9 @@ async def test_the_status_of_a_former_app_is_not_written_on_its_successor(
     former = world.apply("twice")
     world.delete("ContainerApp", "twice")
     world.apply("twice")
-    monkeypatch.setenv("KUBECONFIG", str(own_operator.identity.kubeconfig))
+    where = str(own_operator.identity.kubeconfig)
+    monkeypatch.setenv("KUBECONFIG", where)
+    monkeypatch.setattr("kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", where)  # read once
     async with connect(lambda *_: None) as client:
         cache = Cache()
         cache.put_app(former)
