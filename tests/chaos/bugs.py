@@ -138,6 +138,6 @@ BUGS = (
                 "            except Expired:\n                failures = 0\n",
             ),
         ),
-        faults=("compact-history", "delete-child", "scale-deployment"),
+        faults=("expire-watches", "delete-child", "scale-deployment"),
     ),
 )

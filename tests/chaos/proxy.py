@@ -46,11 +46,13 @@ class Network:
         if flow.request.path == "/chaos":
             flow.response = Response.make(200, json.dumps(self._obey(flow)), _JSON)
             return
-        if _is_watch(flow) and _target(flow) in self._expiring:
-            self._expiring.discard(_target(flow))
+        if not _is_watch(flow):
+            self._expiring.discard(_target(flow))  # whoever has listed anew may watch
+        elif _target(flow) in self._expiring:
             flow.metadata["fate"] = "410"
             flow.response = self._expired()
-        elif time.time() < self._trouble["until"] and self._random.random() < self._trouble["share"]:
+            return
+        if time.time() < self._trouble["until"] and self._random.random() < self._trouble["share"]:
             await self._befall(flow, self._random.choice(_FATES))
 
     async def _befall(self, flow: HTTPFlow, fate: str) -> None:
@@ -118,7 +120,6 @@ class Network:
                 self._trouble = {**order, "until": time.time() + order["seconds"]}
             case "peace":
                 self._trouble["until"] = 0.0
-                self._expiring.clear()
             case "expire":
                 self._expiring |= {_target(watch) for watch in self._watching.values()}
                 self._cut()
