@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 from threading import Event, Thread
 
@@ -51,6 +52,8 @@ _SHORT_LEASE = {
 }
 _STAYS_SECONDS = 5.0
 _COLLECTOR_SECONDS = 10.0
+_RUNS = count(1)
+"""So that no run of this process meets another's images."""
 _LOGS = ("kube-apiserver", "etcd", "kube-controller-manager", PROXY)
 
 
@@ -234,7 +237,7 @@ def run(seed: int, shape: Shape, directory: Path, source: Path = ROOT / "operato
         registry = Registry()
         registry.open()
         stack.callback(registry.close)
-        repository = f"chaos-{seed}"
+        repository = f"chaos-{seed}-{next(_RUNS)}"
         push = partial(_push, f"{repository}/shop")
         digests = {tag: registry.push(tag, f"{seed} {tag}", f"{repository}/shop") for tag in TAGS}
         prefix = f"{HOST}/{repository}"
