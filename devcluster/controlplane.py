@@ -134,6 +134,8 @@ class ControlPlane:
                 f"--root-ca-file={self.ca_file}",
                 f"--service-account-private-key-file={self.run_dir / 'pki' / 'service-accounts.key'}",
                 *("--concurrent-deployment-syncs=50", "--concurrent-replicaset-syncs=50"),
+                # A simulated kubelet never sets right the Pods of a node that was taken for lost in an outage.
+                "--node-monitor-grace-period=5m",
                 *("--concurrent-gc-syncs=50", "--concurrent-namespace-syncs=20"),
                 *("--concurrent-service-endpoint-syncs=20", "--concurrent-serviceaccount-token-syncs=20"),
             ],
