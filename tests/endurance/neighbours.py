@@ -81,6 +81,8 @@ class Quiet:
     api: Api
     names: list[str]
     edits_per_second: float
+    _settled: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    """Names of the apps whose last edit has come true, the longest settled one first."""
     _asked: dict[str, tuple[int, float]] = field(default_factory=dict)
     _told: dict[str, int] = field(default_factory=dict)
     _latencies: list[float] = field(default_factory=list)
@@ -89,6 +91,8 @@ class Quiet:
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """See what the statuses say while inside."""
+        for name in self.names:
+            self._settled.put_nowait(name)
         task = asyncio.create_task(self._mirror())
         try:
             yield
@@ -101,7 +105,7 @@ class Quiet:
         edits = round(seconds * self.edits_per_second)
         async with asyncio.timeout(seconds + _LATE), asyncio.TaskGroup() as tasks:
             for number in range(edits):
-                tasks.create_task(self._edit(self.names[self._serial % len(self.names)], self._serial))
+                tasks.create_task(self._edit(await self._settled.get(), self._serial))
                 self._serial += 1
                 await asyncio.sleep(began + (number + 1) / self.edits_per_second - time.monotonic())
             while len(self._latencies) < edits:  # noqa: ASYNC110 - the last of many events
@@ -113,7 +117,7 @@ class Quiet:
         stored = await self.api.request("PATCH", f"{workload.APPS}/{name}", change, content_type=MERGE)
         generation = stored["metadata"]["generation"]
         if self._told.get(name) == generation:
-            self._latencies.append(0.0)
+            self._came_true(name, 0.0)
         else:
             self._asked[name] = generation, time.monotonic()
 
@@ -138,7 +142,11 @@ class Quiet:
         asked, since = self._asked.get(name, (0, 0.0))
         if asked == generation:
             del self._asked[name]
-            self._latencies.append(time.monotonic() - since)
+            self._came_true(name, time.monotonic() - since)
+
+    def _came_true(self, name: str, latency: float) -> None:
+        self._latencies.append(latency)
+        self._settled.put_nowait(name)
 
 
 def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
