@@ -156,7 +156,12 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     points = [(moment.at / 60, moment.rss) for moment in moments]
     (stage.directory / "rss.svg").write_text(plot("Resident memory of the operator", points, "MB"))
     happened = ", ".join(f"{number} {kind}" for kind, number in load.deeds.items())
-    verdict.add("the load went on all the time", happened, holds=not load.failures)
+    worth = min(load.deeds[kind] / rate for kind, rate in BUSY.items()) / 60
+    verdict.add(
+        "the load went on all the time",
+        f"{happened}: {worth:.1f} hours of a busy cluster in {shape.minutes:g} minutes",
+        holds=not load.failures,
+    )
     _judge(verdict, shape, moments, (before, after))
     verdict.add("all is as it was asked for in the end", said(wrong), holds=not wrong)
     say(f"in the run's quarters, and when all was quiet again\n\n{_table(moments, after)}")
