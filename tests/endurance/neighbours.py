@@ -241,10 +241,11 @@ def _judge(verdict: Verdict, comparison: Comparison, shape: Shape) -> None:
         f"{before:.0f} ms to {after:.0f} ms: {comparison.growth:+.0%}",
         holds=comparison.growth < shape.most_growth,
     )
+    allowed = noise.a_minute + noise.at_once * 60 / shape.seconds
     verdict.add(
-        f"at most {noise.most_requests:g} requests a minute for each",
-        f"{comparison.requests:.1f}",
-        holds=comparison.requests <= noise.most_requests,
+        f"at most {noise.at_once:g} requests at once and {noise.a_minute:g} a minute for each",
+        f"{comparison.requests:.1f} a minute in a window of {shape.seconds:g} s",
+        holds=comparison.requests <= allowed,
     )
 
 

@@ -27,8 +27,10 @@ class Noise:
 
     what: str
     apps: int
-    most_requests: float
-    """Requests a minute and bad app that the operator may make because of it."""
+    at_once: float
+    """Requests that the operator may make at once because of a bad app, before it holds off."""
+    a_minute: float
+    """Requests a minute that it may make because of a bad app for ever."""
     make: Callable[[Api, str, int], AbstractAsyncContextManager[None]]
 
 
@@ -101,31 +103,36 @@ def noises(missing: int, refused: int) -> dict[str, Noise]:
         "edits": Noise(
             what=f"{EDITS_PER_SECOND} edits a second of a ConfigMap, which the operator does not see",
             apps=1,
-            most_requests=0,
+            at_once=0,
+            a_minute=0,
             make=_config_map,
         ),
         "noisy": Noise(
             what=f"an app that is edited {EDITS_PER_SECOND} times a second",
             apps=1,
-            most_requests=240,
+            at_once=30,
+            a_minute=120,
             make=_noisy,
         ),
         "missing": Noise(
             what=f"{missing} apps whose image does not exist",
             apps=missing,
-            most_requests=6,
+            at_once=2,
+            a_minute=6,
             make=_missing,
         ),
         "refused": Noise(
             what=f"{refused} apps whose Service the API server always refuses",
             apps=refused,
-            most_requests=12,
+            at_once=2,
+            a_minute=6,
             make=_refused,
         ),
         "war": Noise(
             what="5 apps whose Services somebody changes back at once",
             apps=5,
-            most_requests=120,
+            at_once=10,
+            a_minute=60,
             make=_war,
         ),
     }
