@@ -104,7 +104,8 @@ class Load:
             if self.over.wait(random.expovariate(rate)):
                 return
             (kind,) = random.choices(kinds, [BUSY[kind] for kind in kinds])
-            name = random.choice([name for space, name in self.stage.wanted.apps if space == users.namespace])
+            known = list(self.stage.wanted.apps)  # at once: the other users write into the book, too
+            name = random.choice([name for space, name in known if space == users.namespace])
             value = spec(serial, random.choice(TAGS))
             if kind == "edits":
                 _do(users, "update", name, value)
@@ -159,7 +160,8 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     worth = min(load.deeds[kind] / rate for kind, rate in BUSY.items()) / 60
     verdict.add(
         "the load went on all the time",
-        f"{happened}: {worth:.1f} hours of a busy cluster in {shape.minutes:g} minutes",
+        f"{happened}: {worth:.1f} hours of a busy cluster in {shape.minutes:g} minutes"
+        + "".join(f"; {failure!r}" for failure in load.failures),
         holds=not load.failures,
     )
     _judge(verdict, shape, moments, (before, after))
