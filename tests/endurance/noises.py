@@ -45,6 +45,28 @@ async def _config_map(api: Api, namespace: str, _apps: int) -> AsyncIterator[Non
 
 
 @asynccontextmanager
+async def _rollouts(api: Api, namespace: str, _apps: int) -> AsyncIterator[None]:
+    """Edit as the noisy app's user does, and roll a plain Deployment as often as the operator does for that app."""
+    deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    labels = {"app": "noisy"}
+    container: Json = {"name": "app", "image": "noisy", "env": [{"name": "SERIAL", "value": "0"}]}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
+    await api.request("POST", deployments, {"metadata": {"name": "noisy"}, "spec": spec})
+
+    async def roll() -> None:
+        for number in count():
+            changed = [{**container, "env": [{"name": "SERIAL", "value": str(number)}]}]
+            change = {"spec": {"template": {"spec": {"containers": changed}}}}
+            await api.request("PATCH", f"{deployments}/noisy", change, content_type=MERGE)
+            await asyncio.sleep(0.5 if number < 10 else 2.0)
+
+    async with _config_map(api, namespace, _apps), _going_on(roll()):
+        yield
+    await api.request("DELETE", f"{deployments}/noisy")
+
+
+@asynccontextmanager
 async def _noisy(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
     """Edit an app so that each edit asks for new Pods."""
 
@@ -106,6 +128,13 @@ def noises(missing: int, refused: int) -> dict[str, Noise]:
             at_once=0,
             a_minute=0,
             make=_config_map,
+        ),
+        "rollouts": Noise(
+            what="the same edits, and a plain Deployment that is rolled as often as the noisy app's",
+            apps=1,
+            at_once=0,
+            a_minute=0,
+            make=_rollouts,
         ),
         "noisy": Noise(
             what=f"an app that is edited {EDITS_PER_SECOND} times a second",
