@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from containerapp.api.v1alpha1 import API_VERSION, KIND, ContainerApp
 from containerapp.errors import InvalidSpec
+from tests.strategies import unhurried
 from tests.unit.api.spec_strategies import specs
 
 JSON = st.recursive(
@@ -64,12 +65,14 @@ def test_ports_have_distinct_names_however_they_are_written(spec: dict[str, Any]
     assert (app.spec.wanted_service() is None) == (not ports)
 
 
+@unhurried
 @given(JSON)
 def test_any_json_is_read_or_refused_and_never_crashes(value: Any) -> None:
     """Whatever somebody puts there, the other apps go on."""
     _read(value)
 
 
+@unhurried
 @given(FIELDS, JSON)
 def test_any_json_in_a_field_is_read_or_refused(field: str, value: Any) -> None:
     """The rules see only what has the right shape."""
