@@ -52,6 +52,7 @@ _SHORT_LEASE = {
 }
 _STAYS_SECONDS = 5.0
 _COLLECTOR_SECONDS = 10.0
+_KOPFS_END = ('"logger": "kopf.', "/kopf/_cogs/aiokits/aiotasks.py:")
 _RUNS = count(1)
 """So that no run of this process meets another's images."""
 _LOGS = ("kube-apiserver", "etcd", "kube-controller-manager", PROXY)
@@ -202,13 +203,14 @@ class Run:
 def bugs(operator: Operator) -> list[Violation]:
     """Return every bug that the operator itself has noticed.
 
-    With what kopf cannot bear it ends the watch of the apps, traceback and all; the operator begins it again.
+    With what kopf cannot bear (a watch that is answered 410 by HTTP) it ends the watch of the apps, traceback and all,
+    in its own words or by tasks that it leaves to asyncio; the operator begins the watch again.
     """
     return [
         Violation(subject=operator.name, complaint="a bug in the log", found=line[:2000])
         for line in operator.log_file.read_text().splitlines()
         if ("by a bug in the operator" in line or "Traceback (most recent call last)" in line)
-        and '"logger": "kopf.' not in line
+        and not any(sign in line for sign in _KOPFS_END)
     ]
 
 
