@@ -51,6 +51,8 @@ class Window:
     p50: float
     p95: float
     cpu: float
+    queued: float
+    """Mean seconds from an event to a worker."""
     requests: dict[str, float] = field(default_factory=dict)
     """By verb and resource; a minute and bad app."""
 
@@ -152,7 +154,6 @@ class Quiet:
 def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     """Compare every noise of the shape with silence."""
     operator = stage.operator()
-    operator.environment["CONTAINERAPP_LOG_LEVEL"] = "warning"
     operator.start(wait=False)
     comparisons = asyncio.run(_compare_all(stage, operator, shape, say))
     verdict = Verdict(
@@ -224,13 +225,20 @@ class Ground:
         process = self.operator._process
         assert process is not None, "it was not started"
         subject = Subject(process=process, user="", audit_log=self.operator.log_file, began_at=0)
-        cpu, began = subject.cpu(), time.monotonic()
+        cpu, began, queued = subject.cpu(), time.monotonic(), self._queued()
         latencies = await self.quiet.edit(self.seconds)
+        waited, keys = (after - before for before, after in zip(queued, self._queued(), strict=True))
         return Window(
             p50=percentile(latencies, 0.5),
             p95=percentile(latencies, 0.95),
             cpu=(subject.cpu() - cpu) / (time.monotonic() - began),
+            queued=waited / keys,
         )
+
+    def _queued(self) -> tuple[float, float]:
+        """Return the seconds that all keys have waited for a worker so far, and how many keys."""
+        name = "containerapp_queue_wait_seconds"
+        return self.operator.metric(f"{name}_sum"), self.operator.metric(f"{name}_count")
 
 
 def _judge(verdict: Verdict, comparison: Comparison, shape: Shape) -> None:
@@ -253,19 +261,21 @@ def _line(comparison: Comparison) -> str:
     without, beside = comparison.without[-1], comparison.beside[-1]
     return (
         f"p95 {1000 * without.p95:.0f} ms and {1000 * beside.p95:.0f} ms; cpu {without.cpu:.0%} and {beside.cpu:.0%};"
+        f" queued {1000 * without.queued:.1f} ms and {1000 * beside.queued:.1f} ms;"
         f" requests a minute for each bad app: {beside.requests}"
     )
 
 
 def _table(comparisons: list[Comparison]) -> str:
-    head = ("beside", "p50 ms", "p95 ms", "growth of p95", "operator's CPU", "requests/min for each")
+    head = ("beside", "p50 ms", "p95 ms", "growth of p95", "queued ms", "CPU %", "requests/min for each")
     rows = [
         (
             comparison.noise.what,
             _change(comparison, "p50", 1000),
             _change(comparison, "p95", 1000),
             f"{comparison.growth:+.0%}",
-            f"{_change(comparison, 'cpu', 100)} %",
+            _change(comparison, "queued", 1000),
+            _change(comparison, "cpu", 100),
             f"{comparison.requests:.1f}",
         )
         for comparison in comparisons
