@@ -33,7 +33,7 @@ _LATE = 60.0
 class Shape:
     """How large a run is."""
 
-    noises: tuple[str, ...] = ("edits", "rollouts", "noisy", "missing", "refused", "war")
+    noises: tuple[str, ...] = ("edits", "chatty", "rollouts", "noisy", "missing", "refused", "war")
     apps: int = 200
     edits_per_second: float = 10.0
     rounds: int = 5

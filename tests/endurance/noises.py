@@ -81,6 +81,20 @@ async def _noisy(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def _chatty(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
+    """Edit an app so that each edit asks for another Service, and for no Pods: what follows is the operator's alone."""
+
+    def change(number: int) -> Json:
+        return {"spec": {"service": {"annotations": {"serial": str(number)}}}}
+
+    async with (
+        _standing(api, namespace, apps, _IMAGE, "Ready"),
+        _going_on(_edit(api, f"{_apps(namespace)}/bad-0", change)),
+    ):
+        yield
+
+
+@asynccontextmanager
 async def _missing(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
     async with _standing(api, namespace, apps, "shop:none-{}", "Stalled"):
         yield
@@ -137,11 +151,18 @@ def noises(missing: int, refused: int) -> dict[str, Noise]:
             make=_rollouts,
         ),
         "noisy": Noise(
-            what=f"an app that is edited {EDITS_PER_SECOND} times a second",
+            what=f"an app whose Pods are edited {EDITS_PER_SECOND} times a second",
             apps=1,
             at_once=30,
             a_minute=120,
             make=_noisy,
+        ),
+        "chatty": Noise(
+            what=f"an app whose Service is edited {EDITS_PER_SECOND} times a second",
+            apps=1,
+            at_once=30,
+            a_minute=120,
+            make=_chatty,
         ),
         "missing": Noise(
             what=f"{missing} apps whose image does not exist",
