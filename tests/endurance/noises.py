@@ -66,32 +66,25 @@ async def _rollouts(api: Api, namespace: str, _apps: int) -> AsyncIterator[None]
     await api.request("DELETE", f"{deployments}/noisy")
 
 
-@asynccontextmanager
-async def _noisy(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
-    """Edit an app so that each edit asks for new Pods."""
+def _edited(change: Callable[[int], Json]) -> Callable[[Api, str, int], AbstractAsyncContextManager[None]]:
+    """Return what edits an app again and again."""
 
-    def change(number: int) -> Json:
-        return {"spec": {"env": [{"name": "SERIAL", "value": str(number)}]}}
+    @asynccontextmanager
+    async def make(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
+        async with (
+            _standing(api, namespace, apps, _IMAGE, "Ready"),
+            _going_on(_edit(api, f"{_apps(namespace)}/bad-0", change)),
+        ):
+            yield
 
-    async with (
-        _standing(api, namespace, apps, _IMAGE, "Ready"),
-        _going_on(_edit(api, f"{_apps(namespace)}/bad-0", change)),
-    ):
-        yield
+    return make
 
 
-@asynccontextmanager
-async def _chatty(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
-    """Edit an app so that each edit asks for another Service, and for no Pods: what follows is the operator's alone."""
+_noisy = _edited(lambda number: {"spec": {"env": [{"name": "SERIAL", "value": str(number)}]}})
+"""Each edit asks for new Pods."""
 
-    def change(number: int) -> Json:
-        return {"spec": {"service": {"annotations": {"serial": str(number)}}}}
-
-    async with (
-        _standing(api, namespace, apps, _IMAGE, "Ready"),
-        _going_on(_edit(api, f"{_apps(namespace)}/bad-0", change)),
-    ):
-        yield
+_chatty = _edited(lambda number: {"spec": {"service": {"annotations": {"serial": str(number)}}}})
+"""Each edit asks for another Service and for no Pods: what follows is the operator's alone."""
 
 
 @asynccontextmanager
