@@ -90,7 +90,14 @@ class Faults:
             case unknown:
                 raise ValueError(unknown)
 
+    def revive(self) -> None:
+        """Start what has given up because the API server was away as it started, as the kubelet would."""
+        for component in ("kube-controller-manager", "kube-scheduler", "kwok"):
+            if self.cluster.pid(component) is None:
+                self.cluster.start(component)
+
     def _strike_control_plane(self, step: Step) -> None:
+        self.revive()
         match step.deed:
             case "kill-apiserver" | "kill-etcd" | "kill-controllers":
                 self._kill(_COMPONENTS[step.deed], step.value)
