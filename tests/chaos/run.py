@@ -165,6 +165,7 @@ class Run:
         began, forgotten_since = time.monotonic(), None
         while True:
             self.keep_alive()
+            self.faults.revive()
             found = look(checker, namespaces(self.shape))
             forgotten_since = forgotten_since or time.monotonic() if _forgotten(found) else None
             if forgotten_since and time.monotonic() - forgotten_since > _COLLECTOR_SECONDS:
