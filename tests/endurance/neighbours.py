@@ -274,7 +274,7 @@ def _table(comparisons: list[Comparison]) -> str:
             _change(comparison, "p50", 1000),
             _change(comparison, "p95", 1000),
             f"{comparison.growth:+.0%}",
-            _change(comparison, "queued", 1000),
+            _change(comparison, "queued", 1000, digits=1),
             _change(comparison, "cpu", 100),
             f"{comparison.requests:.1f}",
         )
@@ -283,9 +283,9 @@ def _table(comparisons: list[Comparison]) -> str:
     return table(head, rows)
 
 
-def _change(comparison: Comparison, name: str, factor: float) -> str:
+def _change(comparison: Comparison, name: str, factor: float, *, digits: int = 0) -> str:
     return " → ".join(
-        f"{factor * _median(windows, name):.0f}" for windows in (comparison.without, comparison.beside)
+        f"{factor * _median(windows, name):.{digits}f}" for windows in (comparison.without, comparison.beside)
     )
 
 
