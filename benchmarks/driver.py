@@ -96,19 +96,29 @@ class Driver:
             for name in names
         }
         uids = {name: self._services[name]["metadata"]["uid"] for name in names}
-        spoil: Callable[[str], Awaitable[object]] = {
+        spoilt: dict[str, int] = {}
+        spoil: Callable[[str], Awaitable[Json]] = {
             "scale": lambda name: self._patch(f"{DEPLOYMENTS}/{name}", {"spec": {"replicas": 3}}),
             "image": self._spoil_image,
             "service": self._delete_service,
         }[kind]
         mended: Callable[[str], bool] = {
-            "scale": lambda name: self._deployments[name]["spec"]["replicas"] == 1,
-            "image": lambda name: self._image(name) == before[name],
+            "scale": lambda name: (
+                _version(self._deployments[name]) > spoilt[name]
+                and self._deployments[name]["spec"]["replicas"] == 1
+            ),
+            "image": lambda name: (
+                _version(self._deployments[name]) > spoilt[name] and self._image(name) == before[name]
+            ),
             "service": lambda name: (
                 name in self._services and self._services[name]["metadata"]["uid"] != uids[name]
             ),
         }[kind]
-        return await self._converge(names, spoil, mended)
+
+        async def act(name: str) -> None:
+            spoilt[name] = _version(await spoil(name))
+
+        return await self._converge(names, act, mended)
 
     async def settle(self, quiet: float) -> None:
         """Wait until nothing has been heard of any object for `quiet` seconds."""
@@ -161,13 +171,13 @@ class Driver:
     async def _create(self, name: str, version: str) -> None:
         await self.api.request("POST", APPS, app(name, version), fieldManager="bench")
 
-    async def _patch(self, path: str, patch: Json) -> None:
-        await self.api.request("PATCH", path, patch, content_type=MERGE, fieldManager="bench")
+    async def _patch(self, path: str, patch: Json) -> Json:
+        return await self.api.request("PATCH", path, patch, content_type=MERGE, fieldManager="bench")
 
-    async def _delete_service(self, name: str) -> None:
-        await self.api.request("DELETE", f"{SERVICES}/{name}")
+    async def _delete_service(self, name: str) -> Json:
+        return await self.api.request("DELETE", f"{SERVICES}/{name}")
 
-    async def _spoil_image(self, name: str) -> None:
+    async def _spoil_image(self, name: str) -> Json:
         container = {"name": "app", "image": "example.com/other:1"}
         body = {
             "apiVersion": "apps/v1",
@@ -175,7 +185,7 @@ class Driver:
             "metadata": {"name": name},
             "spec": {"template": {"spec": {"containers": [container]}}},
         }
-        await self.api.request(
+        return await self.api.request(
             "PATCH", f"{DEPLOYMENTS}/{name}", body, content_type=APPLY, fieldManager="bench", force="true"
         )
 
@@ -210,3 +220,8 @@ class Driver:
     def _tell(self, name: str) -> None:
         self._changed.add(name)
         self._news.set()
+
+
+def _version(manifest: Json) -> int:
+    """Return the resourceVersion; what DELETE answers may have none."""
+    return int(manifest["metadata"].get("resourceVersion", 0))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import devcluster
-from devcluster import ecr, images
+from devcluster import ecr, images, system
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +32,12 @@ _RESTRICTED = {
     "capabilities": {"drop": ["ALL"]},
     "seccompProfile": {"type": "RuntimeDefault"},
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def contents(node_cluster: devcluster.Cluster) -> None:  # noqa: ARG001 - where there is none, nothing is installed
+    """Install what the images are made of."""
+    system.require({"/bin/busybox": "busybox-static"})
 
 
 @pytest.fixture(scope="module")
