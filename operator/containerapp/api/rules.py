@@ -139,9 +139,8 @@ class ApiModel(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _uphold_rules(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if (
-            isinstance(data, dict) and None in data.values()
-        ):  # the API server drops nulls before it applies defaults; so do we
+        # The API server drops nulls before it applies defaults; so do we.
+        if isinstance(data, dict) and None in data.values():
             data = {key: value for key, value in data.items() if value is not None}
         model = handler(data)
         for rule in cls.rules:
