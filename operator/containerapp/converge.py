@@ -25,8 +25,8 @@ _logger = logging.getLogger(__name__)
 _ABSENT_VERSION = "1"
 """No stored object has this resourceVersion: applying with it creates an object or fails with a conflict."""
 
-_UPDATES_AT_ONCE = 10.0
-_UPDATES_PER_SECOND = 0.5
+_UPDATES_AT_ONCE = 4.0
+_UPDATES_PER_SECOND = 0.2
 _PLURALS = {(child.api_version, child.kind): child.plural for child in CHILDREN}
 
 
@@ -56,7 +56,8 @@ class Writer:
     def hold_off(self, key: AppKey) -> float:
         """Take one update out of the app's budget; return the seconds until there is one, 0 where there was.
 
-        Somebody who undoes each of our writes at once must not make a war of it.
+        Somebody who undoes each of our writes at once must not make a war of it, nor an app that is edited without
+        end keep the cluster busy with Pods that live for a second.
         """
         now = self.clock()
         left, since = self._budgets.get(key, (_UPDATES_AT_ONCE, now))
@@ -92,7 +93,7 @@ class Writer:
         """
         errors: list[ContainerAppError] = [_name_taken(ref) for ref in plan.foreign]
         writes = [
-            *(partial(self._clear_away, target.key, target.live[ref]) for ref in plan.leftovers),
+            *(partial(self.clear_away, target.key, target.live[ref]) for ref in plan.leftovers),
             *(partial(self._create, target, manifest) for manifest in plan.creates),
             *(partial(self._update, target, manifest) for manifest in plan.updates),
         ]
@@ -119,7 +120,7 @@ class Writer:
                 errors.append(error)
         return errors
 
-    async def _clear_away(self, key: AppKey, left: Manifest) -> None:
+    async def clear_away(self, key: AppKey, left: Manifest) -> None:
         """Delete what an earlier app of the name left behind, as the garbage collector would; its end is an event.
 
         Whoever changes it meanwhile, say by taking its owner away to keep it, comes first.
@@ -144,7 +145,7 @@ class Writer:
             name, uid = target.app.metadata.name, target.app.metadata.uid
             left = leftovers(live=[existing], name=name, uid=uid)
             if left and await self.still_exists(target.key, uid):
-                await self._clear_away(target.key, existing)
+                await self.clear_away(target.key, existing)
             if deleting(existing) or owned_by_predecessor(existing, name, uid):
                 raise Transient(
                     "PredecessorTerminating", f"Waiting for the old {ref} to be removed."

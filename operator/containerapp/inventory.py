@@ -16,8 +16,8 @@ def owned_by(manifest: Manifest, uid: str) -> bool:
     return any(owner.get("uid") == uid for owner in _owners(manifest))
 
 
-def owned_by_predecessor(manifest: Manifest, name: str, uid: str) -> bool:
-    """Whether an earlier app of the same name owned it."""
+def owned_by_predecessor(manifest: Manifest, name: str, uid: str | None) -> bool:
+    """Whether an earlier app of the same name owned it; any app of the name where there is no `uid`."""
     return any(
         owner.get("kind") == KIND and owner.get("name") == name and owner.get("uid") != uid
         for owner in _owners(manifest)
@@ -35,8 +35,8 @@ def stale_children(
     return tuple(sorted(owned - wanted))
 
 
-def leftovers(*, live: Iterable[Manifest], name: str, uid: str) -> tuple[ObjectRef, ...]:
-    """References of what an earlier app of the same name has left and nobody else owns, in a stable order."""
+def leftovers(*, live: Iterable[Manifest], name: str, uid: str | None) -> tuple[ObjectRef, ...]:
+    """References of what another app of the name than `uid` has left and nobody else owns, in a stable order."""
     return tuple(
         sorted(
             ObjectRef.of(manifest)

@@ -31,11 +31,15 @@ from containerapp.metrics import STATES, Metrics
 from containerapp.model import AppKey, Manifest
 from containerapp.oci import OciSource
 from containerapp.reconcile import Next, Reconciler
+from containerapp.recorder import Recorder
 from containerapp.render import CHILDREN
 from containerapp.settings import Settings
 from containerapp.tasks import cancelled, end
 
 _logger = logging.getLogger(__name__)
+
+_FLUSH = 2.0
+"""Seconds that Events which wait to be written have when the replica is told to stop."""
 
 _BLOCKED_RETRY = 30.0
 """First delay, in seconds, before something that somebody else has to mend is tried again."""
@@ -72,12 +76,13 @@ class Leading:
 
     async def run(self) -> None:
         """Watch and reconcile until told to stop; what is being reconciled then may finish first."""
-        resolver = self._resolver()
+        resolver, recorder = self._resolver(), Recorder(client=self.client)
         reconciler = Reconciler(
             client=self.client,
             cache=self.cache,
             writer=Writer(client=self.client, cache=self.cache, clock=time.monotonic),
             digests=resolver,
+            recorder=recorder,
             default_registry=self.settings.default_registry,
             clock=time.monotonic,
             now=lambda: datetime.now(UTC),
@@ -85,7 +90,10 @@ class Leading:
         reflectors = self._reflectors()
         try:
             async with asyncio.TaskGroup() as tasks:
-                background = [tasks.create_task(resolver.run(), name="digest resolver")]
+                background = [
+                    tasks.create_task(resolver.run(), name="digest resolver"),
+                    tasks.create_task(recorder.run(), name="event recorder"),
+                ]
                 for reflector in reflectors:
                     name = f"reflector of {reflector.kind.plural}"
                     background.append(tasks.create_task(reflector.run(), name=name))
@@ -100,6 +108,7 @@ class Leading:
                 background.append(tasks.create_task(self.watch.run(), name="watch of the apps"))
                 await self.stop.wait()
                 await end(workers)
+                await recorder.flush(_FLUSH)
                 await end(background)
         finally:
             self.queue.close()

@@ -19,9 +19,9 @@ from containerapp.diagnosis import pod_problem
 from containerapp.digests import DigestResolver, Failed, Pending, Resolved
 from containerapp.errors import ContainerAppError, InvalidSpec
 from containerapp.events import Event, event_manifest, transitions
-from containerapp.inventory import deleting, owned_by
+from containerapp.inventory import deleting, leftovers, owned_by
 from containerapp.kube.cache import Cache, without_managed_fields
-from containerapp.kube.client import Client, Conflict, NamespaceTerminating, NotFound, path
+from containerapp.kube.client import Client, NamespaceTerminating, NotFound, path
 from containerapp.model import (
     AppKey,
     ImageState,
@@ -33,6 +33,7 @@ from containerapp.model import (
 )
 from containerapp.pinning import answers_refresh, pin, recorded_pin, refresh_token
 from containerapp.plan import Plan, make_plan, stamped
+from containerapp.recorder import Recorder
 from containerapp.render import CHILDREN, needed, render
 from containerapp.status import Rollout, compute_status, invalid_status, is_urgent
 
@@ -51,6 +52,9 @@ _DIAGNOSE_AFTER = 10.0
 
 _DIAGNOSE_INTERVAL = (20.0, 300.0)
 """Seconds between two such questions about one app: at first, and at the longest."""
+
+_COLLECTOR_GRACE = 60.0
+"""Seconds that Kubernetes' garbage collector has for the children of an app that is gone."""
 
 _ORDER = {(child.api_version, child.kind): number for number, child in enumerate(CHILDREN)}
 
@@ -85,6 +89,7 @@ class Reconciler:
     cache: Cache
     writer: Writer
     digests: DigestResolver
+    recorder: Recorder
     default_registry: str
     clock: Callable[[], float]
     now: Callable[[], datetime]
@@ -93,6 +98,8 @@ class Reconciler:
     _announced: dict[AppKey, tuple[Event, int]] = field(default_factory=dict)
     _diagnoses: dict[AppKey, Diagnosis] = field(default_factory=dict)
     _uids: dict[AppKey, str] = field(default_factory=dict)
+    _gone_since: dict[AppKey, float] = field(default_factory=dict)
+    _untold: set[AppKey] = field(default_factory=set)
 
     async def reconcile(self, key: AppKey) -> Next:
         """Run all phases once for the app at `key`; what the API server refuses meanwhile is no bug of ours."""
@@ -105,7 +112,7 @@ class Reconciler:
         manifest = self.cache.app(key)
         self._mind_identity(key, manifest)
         if manifest is None:
-            return Next(gone=True)
+            return await self._bury(key)
         if deleting(manifest):
             return Next()
         try:
@@ -113,6 +120,9 @@ class Reconciler:
         except InvalidSpec as error:
             status = invalid_status(manifest, error, self._timestamp())
             return await self._finish(key, manifest, status, Next(error=error))
+        return await self._serve(key, manifest, app)
+
+    async def _serve(self, key: AppKey, manifest: Manifest, app: ContainerApp) -> Next:
         image = self._gather(key, app)
         if image.pending and (self._waited(key) < _PENDING_GRACE or _told_of_failure(app)):
             return Next(after=_PENDING_GRACE)
@@ -126,6 +136,8 @@ class Reconciler:
         obstacle = await self.writer.converge(target, plan, settled=lambda: self._rollout(key, app).complete)
         if isinstance(obstacle, NamespaceTerminating):
             return Next()
+        if obstacle is None and self._may_tell_later(key, app, plan):
+            return Next(after=0.0)
         outcome = Outcome(
             image=image,
             error=obstacle,
@@ -142,10 +154,46 @@ class Reconciler:
             return
         self.digests.forget(key)
         self.writer.forget(key)
-        for memory in (self._pending_since, self._patched_at, self._announced, self._diagnoses, self._uids):
+        for memory in (
+            self._pending_since,
+            self._patched_at,
+            self._announced,
+            self._diagnoses,
+            self._uids,
+            self._gone_since,
+        ):
             memory.pop(key, None)
+        self._untold.discard(key)
         if uid is not None:
             self._uids[key] = uid
+
+    async def _bury(self, key: AppKey) -> Next:
+        """See that the children go with their app: the garbage collector forgets some when its watch breaks."""
+        children = self.cache.children(key)
+        left = leftovers(live=children.values(), name=key[1], uid=None)
+        if not left:
+            self._gone_since.pop(key, None)
+            return Next(gone=True)
+        wait = self._gone_since.setdefault(key, self.clock()) + _COLLECTOR_GRACE - self.clock()
+        if wait > 0:
+            return Next(after=wait)
+        if await self.writer.still_exists(key, "") is not None:
+            return Next(after=0.0)
+        for ref in left:
+            await self.writer.clear_away(key, children[ref])
+        return Next(after=_COLLECTOR_GRACE)
+
+    def _may_tell_later(self, key: AppKey, app: ContainerApp, plan: Plan) -> bool:
+        """Whether the status can wait for the next turn, the repairs of other apps coming first.
+
+        There is often nothing left to tell by then. Not twice in a row: somebody may undo every repair.
+        """
+        repaired = plan.updates and not plan.creates
+        if not repaired or app.status.observed_generation != app.metadata.generation or key in self._untold:
+            self._untold.discard(key)
+            return False
+        self._untold.add(key)
+        return True
 
     def _gather(self, key: AppKey, app: ContainerApp) -> ImageState:
         """Decide which digest the app runs, asking the resolver's cache only for what is not on record."""
@@ -248,14 +296,14 @@ class Reconciler:
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": status}
         try:
             stored = await self.client.apply(path(API_VERSION, PLURAL, key[0], key[1], "status"), body)
-            self._patched_at[key] = self.clock()
-            self.cache.put_app(without_managed_fields(stored))
-            await self._tell(key, manifest, old, status)
-        except (NotFound, Conflict) as error:
+        except NotFound as error:
             lives = await self.writer.still_exists(key, manifest["metadata"]["uid"])
             return Next(error=error) if lives else Next(after=0.0)
         except ContainerAppError as error:
             return Next(error=error)
+        self._patched_at[key] = self.clock()
+        self.cache.put_app(without_managed_fields(stored))
+        self._tell(key, manifest, old, status)
         return after
 
     def _until_progress(self, key: AppKey, manifest: Manifest) -> float:
@@ -264,18 +312,13 @@ class Reconciler:
         interval = min(longest, max(shortest, self._rolling_for(manifest)))
         return self._patched_at.get(key, -math.inf) + interval - self.clock()
 
-    async def _tell(self, key: AppKey, manifest: Manifest, old: Manifest, new: Manifest) -> None:
+    def _tell(self, key: AppKey, manifest: Manifest, old: Manifest, new: Manifest) -> None:
         for event in transitions(old, new):
             if self._announced.get(key) == (event, new["observedGeneration"]):
                 continue  # a Pod that was lost and replaced is no new rollout
             self._announced[key] = (event, new["observedGeneration"])
             _logger.info("%s: %s", event.reason, event.message)
-            try:
-                await self.client.create(
-                    path("v1", "events", key[0]), event_manifest(event, manifest, self._timestamp())
-                )
-            except ContainerAppError as error:
-                _logger.warning("The event %s is lost: %s", event.reason, error)
+            self.recorder.record(event_manifest(event, manifest, self._timestamp()))
 
     def _next(
         self, key: AppKey, app: ContainerApp, image: ImageState, error: ContainerAppError | None

@@ -226,7 +226,7 @@ def _strangers(
             name = _name(item)
             known = name in apps or (name in foreign and foreign[name].kind == kind)
             if not known and (kind, name) not in _NOT_OURS:
-                yield _orphan(kind, item, collectors=_owned_by_an_app(item))
+                yield _orphan(kind, item)
     deployments = {_uid(item): _name(item) for item in listed["Deployment"]}
     replica_sets = {_uid(item): item for item in listed["ReplicaSet"]}
     for item in listed["ReplicaSet"]:
@@ -239,11 +239,6 @@ def _strangers(
 
 def _owned(live: Mapping[tuple[str, str], Manifest], kind: str, owners: set[str]) -> list[Manifest]:
     return [item for (known, _), item in live.items() if known == kind and _uid_of_owner(item) in owners]
-
-
-def _owned_by_an_app(item: Manifest) -> bool:
-    """Whether it goes with its app, by its owner reference, as the garbage collector sees to."""
-    return [owner["kind"] for owner in item["metadata"].get("ownerReferences", [])] == ["ContainerApp"]
 
 
 def _orphan(kind: str, item: Manifest, *, collectors: bool = False) -> Violation:

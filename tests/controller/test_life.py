@@ -233,6 +233,7 @@ async def test_the_status_of_a_former_app_is_not_written_on_its_successor(
             cache=cache,
             writer=Writer(client=client, cache=cache, clock=time.monotonic),
             digests=Mock(),
+            recorder=Mock(),
             default_registry=HOST,
             clock=time.monotonic,
             now=lambda: datetime.now(UTC),

@@ -21,8 +21,9 @@ from tests.endurance.stage import Say, Stage, said, spec
 from tests.endurance.verdict import Verdict
 
 _SPACES = 4
-_KILL_SECONDS = 2.2
-"""About how long it takes from one kill to the next; the users take as long as all of them together."""
+_PART_SECONDS = 2.2
+"""About how long the users work at what one kill strikes."""
+_LATEST_STRIKE = 1.5
 _SETTLE_SECONDS = 180.0
 
 
@@ -64,16 +65,15 @@ def _round(stage: Stage, operator: Operator, users: list[Users], shape: Shape, s
     random = Random(f"kills/{seed}")  # noqa: S311 - replayable
     spaces = [user.namespace for user in users]
     in_flight: list[int] = []
-    pace = shape.kills / 2 * _KILL_SECONDS / (shape.apps / len(users))
     with ThreadPoolExecutor(len(users)) as threads:
         for deed in ("create", "update"):
-            work = [
-                threads.submit(_everywhere, user, deed, shape.apps // len(users), seed, pace)
-                for user in users
-            ]
-            in_flight += [_strike(stage, operator, random) for _ in range(shape.kills // 2)]
-            for part in work:
-                part.result()
+            for part in _parts(shape.apps // len(users), shape.kills // 2):
+                if random.random() < 0.8:  # else it is killed amid its start
+                    operator.await_line("All children are listed; reconciling")
+                work = [threads.submit(_everywhere, user, deed, part, seed) for user in users]
+                in_flight.append(_strike(stage, operator, random))
+                for thread in work:
+                    thread.result()
     settled, violations = stage.settle(spaces, _SETTLE_SECONDS)
     violations += _revisions(stage, spaces)
     with ThreadPoolExecutor(len(users)) as threads:
@@ -82,26 +82,37 @@ def _round(stage: Stage, operator: Operator, users: list[Users], shape: Shape, s
     return Round(seed=seed, in_flight=in_flight, settled=settled, violations=violations, leftovers=leftovers)
 
 
-def _everywhere(users: Users, deed: str, count: int, seed: int, pace: float) -> None:
-    """Do it to every app of a namespace, one after the other; each app gets a serial of its own."""
-    random = Random(f"kills/{seed}/{users.namespace}/{deed}")  # noqa: S311 - replayable
-    for number in range(count):
+def _parts(count: int, parts: int) -> list[range]:
+    """Divide numbers 0 to `count` into successive parts as even as can be."""
+    return [range(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
+
+
+def _everywhere(users: Users, deed: str, numbers: range, seed: int) -> None:
+    """Do it to these apps of a namespace, one after the other; each app gets a serial of its own."""
+    random = Random(f"kills/{seed}/{users.namespace}/{deed}/{numbers.start}")  # noqa: S311 - replayable
+    for number in numbers:
         serial = 2 * number + (deed == "update")
         value = spec(serial, random.choice(TAGS))
         users.carry_out(Step(at=0, lane="", deed=deed, target=f"app-{seed}-{number}", value=value))
-        time.sleep(random.uniform(0, 2 * pace))
+        time.sleep(random.uniform(0, 2 * _PART_SECONDS / len(numbers)))
 
 
 def _strike(stage: Stage, operator: Operator, random: Random) -> int:
-    """Kill it amid its work, or now and then amid its start; return how many apps wait for it at that moment."""
-    if random.random() < 0.8:
-        operator.await_line("All children are listed; reconciling")
-    time.sleep(random.uniform(0, 1.5))
-    apps = stage.api.list("ContainerApp", None)
+    """Kill it at a random moment amid its work; return how many apps wait for it then."""
+    time.sleep(random.uniform(0, _LATEST_STRIKE))
+    deadline = time.monotonic() + _LATEST_STRIKE
+    while not (in_flight := _unanswered(stage)) and time.monotonic() < deadline:
+        time.sleep(0.01)
     operator.kill()
     operator.start(wait=False)
+    return in_flight
+
+
+def _unanswered(stage: Stage) -> int:
+    """Count the apps whose status does not speak of their present spec."""
     return sum(
-        app.get("status", {}).get("observedGeneration") != app["metadata"]["generation"] for app in apps
+        app.get("status", {}).get("observedGeneration") != app["metadata"]["generation"]
+        for app in stage.api.list("ContainerApp", None)
     )
 
 

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from unittest.mock import AsyncMock, Mock
 
+import pytest
+
 from containerapp.converge import Writer
 from containerapp.errors import Transient
 from containerapp.kube.cache import Cache
-from containerapp.kube.client import Client, Conflict
-from containerapp.reconcile import Reconciler
-from tests.builders import DIGEST, KEY, NAME, app_manifest
+from containerapp.kube.client import Client, Conflict, NotFound
+from containerapp.reconcile import Next, Reconciler
+from tests.builders import DIGEST, KEY, NAME, an_app, app_manifest, desired_children
 
 UNAVAILABLE = Transient("ApiServerUnavailable", "The API server is away.")
 
@@ -25,6 +27,7 @@ def _reconciler(client: Mock, status: dict[str, Any] | None = None) -> Reconcile
         cache=cache,
         writer=writer,
         digests=Mock(),
+        recorder=Mock(),
         default_registry="docker.io",
         clock=lambda: 0.0,
         now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
@@ -55,10 +58,57 @@ async def test_a_status_names_the_version_of_the_app_that_it_speaks_of() -> None
 
 
 async def test_a_status_that_was_refused_while_the_api_server_went_away_is_tried_again() -> None:
-    """The question for the app after a conflict may fail as well."""
+    """The question whether the app is gone may fail as well."""
     client = Mock(
-        apply=AsyncMock(side_effect=Conflict("Conflict", "The app was changed.")),
+        apply=AsyncMock(side_effect=NotFound("NotFound", "There is no such app.")),
         get=AsyncMock(side_effect=UNAVAILABLE),
     )
     following = await _reconciler(client).reconcile(KEY)
     assert following.error is UNAVAILABLE
+
+
+async def test_a_status_that_came_too_late_costs_no_question() -> None:
+    """The watch brings what the app has become; a reader asks nobody for it."""
+    conflict = Conflict("Conflict", "The app was changed.")
+    client = Mock(apply=AsyncMock(side_effect=conflict), get=AsyncMock(return_value=app_manifest()))
+    following = await _reconciler(client).reconcile(KEY)
+    assert following.error is conflict
+    assert [call.args[0] for call in client.get.await_args_list if "containerapps" in call.args[0]] == []
+
+
+@pytest.mark.parametrize("answer", ["none", "alive", "away"])
+async def test_what_a_deleted_app_leaves_is_deleted_when_the_collector_has_forgotten_it(answer: str) -> None:
+    """It has a minute for it; then the API server is asked whether the app is really gone."""
+    get = AsyncMock(return_value=app_manifest())
+    if answer != "alive":
+        get.side_effect = NotFound("NotFound", "There is no such app.") if answer == "none" else UNAVAILABLE
+    client, clock = Mock(get=get, delete=AsyncMock()), Mock(return_value=0.0)
+    reconciler = _reconciler(client)
+    reconciler.clock = clock
+    for child in desired_children(an_app({"port": 8080})):
+        child["metadata"] |= {"uid": f"uid of {child['kind']}", "resourceVersion": "5"}
+        reconciler.cache.put_child(child)
+    reconciler.cache.drop_app(KEY)
+    assert await reconciler.reconcile(KEY) == Next(after=60.0)
+    clock.return_value = 59.0
+    assert await reconciler.reconcile(KEY) == Next(after=1.0)
+    client.get.assert_not_awaited()
+    clock.return_value = 60.0
+    following = await reconciler.reconcile(KEY)
+    deleted = [call.kwargs["uid"] for call in client.delete.await_args_list]
+    if answer == "none":
+        assert deleted == ["uid of Deployment", "uid of Service", "uid of ServiceAccount"]
+    else:
+        assert deleted == []
+        assert following == (Next(after=0.0) if answer == "alive" else Next(error=UNAVAILABLE))
+
+
+async def test_what_somebody_keeps_of_a_deleted_app_is_left_alone() -> None:
+    """Without an owner it is nobody's garbage."""
+    client = Mock(get=AsyncMock(), delete=AsyncMock())
+    reconciler = _reconciler(client)
+    for child in desired_children(an_app()):
+        del child["metadata"]["ownerReferences"]
+        reconciler.cache.put_child({**child, "metadata": {**child["metadata"], "resourceVersion": "5"}})
+    reconciler.cache.drop_app(KEY)
+    assert await reconciler.reconcile(KEY) == Next(gone=True)
