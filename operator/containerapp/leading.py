@@ -197,7 +197,7 @@ class Leading:
         else:
             changed = self.cache.put_app({**manifest, "metadata": metadata})
         if changed:
-            self.queue.add(key)
+            (self.queue.add if what else self.queue.look_over)(key)  # kopf lists without a type
 
     def _resolver(self) -> DigestResolver:
         return DigestResolver(
@@ -211,7 +211,12 @@ class Leading:
         namespaces: Sequence[str | None] = self.settings.namespaces or (None,)
         return [
             Reflector(
-                client=self.client, kind=kind, namespace=namespace, cache=self.cache, notify=self.queue.add
+                client=self.client,
+                kind=kind,
+                namespace=namespace,
+                cache=self.cache,
+                notify=self.queue.add,
+                look_over=self.queue.look_over,
             )
             for kind in CHILDREN
             for namespace in namespaces

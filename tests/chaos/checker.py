@@ -226,7 +226,7 @@ def _strangers(
             name = _name(item)
             known = name in apps or (name in foreign and foreign[name].kind == kind)
             if not known and (kind, name) not in _NOT_OURS:
-                yield _orphan(kind, item)
+                yield _orphan(kind, item, collectors=_out_of_sight(item))
     deployments = {_uid(item): _name(item) for item in listed["Deployment"]}
     replica_sets = {_uid(item): item for item in listed["ReplicaSet"]}
     for item in listed["ReplicaSet"]:
@@ -239,6 +239,12 @@ def _strangers(
 
 def _owned(live: Mapping[tuple[str, str], Manifest], kind: str, owners: set[str]) -> list[Manifest]:
     return [item for (known, _), item in live.items() if known == kind and _uid_of_owner(item) in owners]
+
+
+def _out_of_sight(item: Manifest) -> bool:
+    """Whether somebody has taken the labels off a child of an app: no watch of the operator's shows it any more."""
+    owners = [owner["kind"] for owner in item["metadata"].get("ownerReferences", [])]
+    return owners == ["ContainerApp"] and not item["metadata"].get("labels")
 
 
 def _orphan(kind: str, item: Manifest, *, collectors: bool = False) -> Violation:

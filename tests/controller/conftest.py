@@ -1,7 +1,8 @@
 """The operator under test: one for the session, under the chart's ServiceAccount, beside a registry of its own.
 
 A test that needs an operator of another kind stops this one; the next test that asks for `world` finds it running
-again. Nobody but the chart gives the operator any rights.
+again. Nobody but the chart gives the operator any rights. Each worker of a parallel run has a cluster of its own here,
+for an operator serves all of its cluster.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import devcluster
 from devcluster import Cluster, binaries
 from tests.chart.rendering import Chart
 from tests.controller.api import Api
@@ -32,6 +34,13 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
         binaries.obtain([program for fixture, program in needed.items() if fixture in fixtures])
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A control plane with three simulated nodes and an audit log, where nobody else's operator runs."""
+    with devcluster.start(devcluster.Options(nodes=devcluster.Kwok(count=3), audit=True)) as own:
+        yield own
 
 
 @pytest.fixture(scope="session")

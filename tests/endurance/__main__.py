@@ -64,8 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     one = proofs.add_parser("neighbours", help="quiet apps beside bad ones")
     known = neighbours.Shape().noises
     one.add_argument("--noises", nargs="+", choices=known, default=known, help="(default: all)")
-    one.add_argument("--rounds", type=int, default=5, help="for each noise (default: %(default)s)")
-    one.add_argument("--seconds", type=float, default=20, help="of each window (default: %(default)s)")
+    one.add_argument("--rounds", type=int, default=3, help="for each noise (default: %(default)s)")
+    one.add_argument("--seconds", type=float, default=60, help="of each window (default: %(default)s)")
     one.set_defaults(proof=_neighbours)
 
     one = proofs.add_parser("leaks", help="many times a busy cluster's load")

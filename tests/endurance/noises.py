@@ -18,6 +18,8 @@ from benchmarks.api import MERGE, Api, Json
 EDITS_PER_SECOND = 20
 _PATIENCE = 300.0
 _CONCURRENCY = 16
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_COPY = "copied.example.com"
 _IMAGE = f"shop@sha256:{'a' * 64}"
 
 
@@ -35,35 +37,35 @@ class Noise:
 
 
 @asynccontextmanager
-async def _config_map(api: Api, namespace: str, _apps: int) -> AsyncIterator[None]:
-    """Edit what the operator does not watch: the price of the edits themselves."""
-    maps = f"/api/v1/namespaces/{namespace}/configmaps"
-    await api.request("POST", maps, {"metadata": {"name": "noisy"}})
-    async with _going_on(_edit(api, f"{maps}/noisy", lambda number: {"data": {"SERIAL": str(number)}})):
+async def _copied(api: Api, namespace: str, _apps: int) -> AsyncIterator[None]:
+    """Edit an app of a copied definition, which nobody acts upon: the price of the edits themselves."""
+    original = await api.request("GET", f"{_DEFINITIONS}/containerapps.containerapp.dev")
+    name = f"containerapps.{_COPY}"
+    spec = {**original["spec"], "group": _COPY}
+    await api.request("POST", _DEFINITIONS, {"metadata": {"name": name}, "spec": spec})
+
+    async def served() -> bool:
+        groups = (await api.request("GET", "/apis"))["groups"]
+        return any(group["name"] == _COPY for group in groups)
+
+    await _until(served)
+    url = f"/apis/{_COPY}/v1alpha1/namespaces/{namespace}/containerapps"
+    await api.request("POST", url, {**_app("bad-0", _IMAGE), "apiVersion": f"{_COPY}/v1alpha1"})
+    async with _going_on(_edit(api, f"{url}/bad-0", _another_variable)):
         yield
-    await api.request("DELETE", f"{maps}/noisy")
+    await api.request("DELETE", f"{_DEFINITIONS}/{name}")
+
+    async def gone() -> bool:
+        return all(
+            item["metadata"]["name"] != name for item in (await api.request("GET", _DEFINITIONS))["items"]
+        )
+
+    await _until(gone)
 
 
-@asynccontextmanager
-async def _rollouts(api: Api, namespace: str, _apps: int) -> AsyncIterator[None]:
-    """Edit as the noisy app's user does, and roll a plain Deployment as often as the operator does for that app."""
-    deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
-    labels = {"app": "noisy"}
-    container: Json = {"name": "app", "image": "noisy", "env": [{"name": "SERIAL", "value": "0"}]}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-    spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
-    await api.request("POST", deployments, {"metadata": {"name": "noisy"}, "spec": spec})
-
-    async def roll() -> None:
-        for number in count():
-            changed = [{**container, "env": [{"name": "SERIAL", "value": str(number)}]}]
-            change = {"spec": {"template": {"spec": {"containers": changed}}}}
-            await api.request("PATCH", f"{deployments}/noisy", change, content_type=MERGE)
-            await asyncio.sleep(0.5 if number < 10 else 2.0)
-
-    async with _config_map(api, namespace, _apps), _going_on(roll()):
-        yield
-    await api.request("DELETE", f"{deployments}/noisy")
+def _another_variable(number: int) -> Json:
+    """Ask for new Pods."""
+    return {"spec": {"env": [{"name": "SERIAL", "value": str(number)}]}}
 
 
 def _edited(change: Callable[[int], Json]) -> Callable[[Api, str, int], AbstractAsyncContextManager[None]]:
@@ -80,7 +82,7 @@ def _edited(change: Callable[[int], Json]) -> Callable[[Api, str, int], Abstract
     return make
 
 
-_noisy = _edited(lambda number: {"spec": {"env": [{"name": "SERIAL", "value": str(number)}]}})
+_noisy = _edited(_another_variable)
 """Each edit asks for new Pods."""
 
 _chatty = _edited(lambda number: {"spec": {"service": {"annotations": {"serial": str(number)}}}})
@@ -129,32 +131,25 @@ async def _war(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
 def noises(missing: int, refused: int) -> dict[str, Noise]:
     """Return all of them by name; `missing` and `refused` say how many bad apps."""
     return {
-        "edits": Noise(
-            what=f"{EDITS_PER_SECOND} edits a second of a ConfigMap, which the operator does not see",
+        "copied": Noise(
+            what=f"{EDITS_PER_SECOND} edits a second of an app of a copied definition, which nobody acts upon",
             apps=1,
             at_once=0,
             a_minute=0,
-            make=_config_map,
-        ),
-        "rollouts": Noise(
-            what="the same edits, and a plain Deployment that is rolled as often as the noisy app's",
-            apps=1,
-            at_once=0,
-            a_minute=0,
-            make=_rollouts,
+            make=_copied,
         ),
         "noisy": Noise(
             what=f"an app whose Pods are edited {EDITS_PER_SECOND} times a second",
             apps=1,
-            at_once=30,
-            a_minute=120,
+            at_once=12,
+            a_minute=40,
             make=_noisy,
         ),
         "chatty": Noise(
             what=f"an app whose Service is edited {EDITS_PER_SECOND} times a second",
             apps=1,
-            at_once=30,
-            a_minute=120,
+            at_once=12,
+            a_minute=40,
             make=_chatty,
         ),
         "missing": Noise(
@@ -174,8 +169,8 @@ def noises(missing: int, refused: int) -> dict[str, Noise]:
         "war": Noise(
             what="5 apps whose Services somebody changes back at once",
             apps=5,
-            at_once=10,
-            a_minute=60,
+            at_once=12,
+            a_minute=40,
             make=_war,
         ),
     }

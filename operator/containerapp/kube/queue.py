@@ -23,7 +23,8 @@ class WorkQueue:
 
     `spacing` lies between the beginnings of two reconciles of one key: a rollout comes as a burst of events, of which
     the last tells all, and an app that changes without end must not take the workers from the others. What happens to
-    a key that has been quiet is not delayed.
+    a key that has been quiet is not delayed. What is merely to be looked over, as all of a list is when a replica
+    begins to lead, waits until nothing has happened to others; lest it wait for ever, every fourth turn is its own.
     """
 
     spacing: float = 0.5
@@ -32,6 +33,9 @@ class WorkQueue:
     clock: Callable[[], float] = time.monotonic
     on_wait: Callable[[float], None] = lambda _seconds: None
     _ready: deque[AppKey] = field(default_factory=deque)
+    _overview: dict[AppKey, None] = field(default_factory=dict)
+    """In order; a dict, for a key leaves it from the midst when something happens to it."""
+    _turns: int = 0
     _since: dict[AppKey, float] = field(default_factory=dict)
     _active: set[AppKey] = field(default_factory=set)
     _again: set[AppKey] = field(default_factory=set)
@@ -43,14 +47,23 @@ class WorkQueue:
 
     def __len__(self) -> int:
         """Count the keys that wait for a worker now."""
-        return len(self._ready)
+        return len(self._ready) + len(self._overview)
+
+    def look_over(self, key: AppKey) -> None:
+        """Ask for a reconcile when there is nothing better to do, unless one is asked for already."""
+        if key in self._active:
+            self._again.add(key)
+        elif key not in self._since:
+            self._since[key] = self.clock()
+            self._overview[key] = None
+            self._wakeup.set()
 
     def add(self, key: AppKey) -> None:
         """Ask for a reconcile as soon as a worker is free and the last one's beginning is `spacing` ago."""
         wait = self._began.get(key, -math.inf) + self.spacing - self.clock()
         if wait <= 0 or key in self._active:
             self._add_now(key)
-        elif key not in self._since and key not in self._spaced:
+        elif (key not in self._since or key in self._overview) and key not in self._spaced:
             self._spaced[key] = asyncio.get_running_loop().call_later(wait, self._end_spacing, key)
 
     def add_after(self, key: AppKey, delay: float) -> None:
@@ -91,10 +104,10 @@ class WorkQueue:
 
     async def get(self) -> AppKey:
         """Wait for the next key; hand it back with `done`."""
-        while not self._ready:
+        while not len(self):
             self._wakeup.clear()
             await self._wakeup.wait()
-        key = self._ready.popleft()
+        key = self._next()
         self._began[key] = now = self.clock()
         self.on_wait(now - self._since.pop(key))
         self._active.add(key)
@@ -114,6 +127,14 @@ class WorkQueue:
                 timer.cancel()
             timers.clear()
 
+    def _next(self) -> AppKey:
+        self._turns += 1
+        if self._overview and (not self._ready or self._turns % 4 == 0):
+            key = next(iter(self._overview))
+            del self._overview[key]
+            return key
+        return self._ready.popleft()
+
     def _ring(self, key: AppKey) -> None:
         del self._timers[key]
         self.add(key)
@@ -125,7 +146,8 @@ class WorkQueue:
     def _add_now(self, key: AppKey) -> None:
         if key in self._active:
             self._again.add(key)
-        elif key not in self._since:
-            self._since[key] = self.clock()
+        elif key not in self._since or key in self._overview:
+            self._overview.pop(key, None)
+            self._since.setdefault(key, self.clock())
             self._ready.append(key)
             self._wakeup.set()

@@ -33,13 +33,17 @@ _SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 
 @dataclass(kw_only=True)
 class Reflector:
-    """Mirrors one kind of children in one namespace (None: all) into `cache`; names changed apps to `notify`."""
+    """Mirrors one kind of children in one namespace (None: all) into `cache`.
+
+    Names the apps of changed children to `notify`, and those that a list may have changed to `look_over`.
+    """
 
     client: Client
     kind: ChildKind
     namespace: str | None
     cache: Cache
     notify: Callable[[AppKey], None]
+    look_over: Callable[[AppKey], None]
     listed: asyncio.Event = field(default_factory=asyncio.Event)
     _version: str = ""
 
@@ -90,7 +94,7 @@ class Reflector:
         version = str(page["metadata"]["resourceVersion"])
         listed = Listed(items=items, version=int(version))
         for key in self.cache.replace_children(self.kind, self.namespace, listed):
-            self.notify(key)
+            self.look_over(key)
         self.listed.set()
         return version
 

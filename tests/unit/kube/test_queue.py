@@ -252,6 +252,46 @@ async def test_a_success_cancels_what_an_earlier_reconcile_wanted_to_come_back_f
     assert len(queue) == 0
 
 
+async def test_what_happens_to_an_app_goes_before_what_is_to_be_looked_over(queue: WorkQueue) -> None:
+    """A replica that begins to lead looks at thousands of apps; the one just edited waits for none."""
+    for name in "xyz":
+        queue.look_over(("default", name))
+    queue.add(A)
+    queue.add(("default", "z"))
+    assert len(queue) == 4
+    assert [(await queue.get())[1] for _ in range(4)] == ["a", "z", "x", "y"]
+
+
+async def test_what_is_to_be_looked_over_is_not_forgotten_over_what_happens(queue: WorkQueue) -> None:
+    """However much happens, every fourth turn is its own."""
+    for name in "xy":
+        queue.look_over(("default", name))
+    for number in range(7):
+        queue.add(("default", str(number)))
+    assert "".join([(await queue.get())[1] for _ in range(9)]) == "012x345y6"
+
+
+async def test_nothing_is_looked_over_that_is_looked_at_anyway(queue: WorkQueue) -> None:
+    """One reconcile that has not begun is enough; one that runs may have looked before the list came."""
+    queue.add(A)
+    queue.look_over(A)
+    assert await queue.get() == A
+    assert len(queue) == 0
+    queue.look_over(A)
+    queue.spacing = 0
+    queue.done(A)
+    assert await queue.get() == A
+    assert len(queue) == 0
+
+
+async def test_a_worker_wakes_up_to_look_over(queue: WorkQueue) -> None:
+    """Also when it has been waiting."""
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.look_over(A)
+    assert await asyncio.wait_for(waiting, 1) == A
+
+
 async def test_closing_cancels_all_timers(queue: WorkQueue) -> None:
     """Nothing rings after the end."""
     queue.spacing = 0.01
