@@ -37,7 +37,9 @@ demo: .venv ## build, install and open the sample application on a throw-away cl
 
 .PHONY: test
 test: check unit programs ## everything: static checks, then all tests; those on a real node, and the demo, last
-	$(RUN) python -m pytest -m "not node" --numprocesses=2 --dist=loadfile $(addprefix --ignore=tests/,unit property)
+	$(RUN) python -m pytest -m "not node" --numprocesses=3 --dist=loadfile \
+	  $(addprefix --ignore=tests/,unit property controller)
+	$(RUN) python -m pytest -m "not node" --numprocesses=3 --dist=loadfile tests/controller
 	$(RUN) python -m pytest -m node
 
 .PHONY: programs

@@ -53,6 +53,12 @@ class Verdict:
         (directory / f"{self.proof}.json").write_text(json.dumps(content, indent=1, default=str) + "\n")
 
 
+def hold(verdict: Verdict) -> None:
+    """Fail with the table, unless there are claims and all of them are true."""
+    assert verdict.claims
+    assert verdict.holds, f"\n{verdict}"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]

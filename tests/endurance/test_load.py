@@ -1,0 +1,39 @@
+"""The short forms of the proofs that load the operator; the long ones are `make endurance`.
+
+What needs hours or a quiet machine to be seen (memory, latencies) is bounded loosely here, everything else as there.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.endurance import leaks, neighbours
+from tests.endurance.stage import Stage
+from tests.endurance.verdict import hold
+from tests.endurance.vitals import Vitals, plot, slope
+
+
+@pytest.mark.cluster
+def test_bad_apps_cost_a_bounded_number_of_requests(given: Stage) -> None:
+    """An app that never settles is served as seldom as it must be, and the others are served on."""
+    shape = neighbours.Shape(
+        noises=("noisy", "refused", "war"), apps=40, edits_per_second=3, rounds=1, seconds=5, refused=5, most_growth=9,
+    )  # fmt: skip
+    hold(neighbours.run(given, shape, print))
+
+
+@pytest.mark.cluster
+def test_nothing_is_held_that_was_not_held_before(given: Stage) -> None:
+    """No task, file, thread or connection is left over from apps that are gone or from watches that broke."""
+    shape = leaks.Shape(minutes=0.4, apps=16, interval=2, restart_every=12, quiet=5, most_growth=10_000)
+    hold(leaks.run(given, shape, print))
+
+
+def test_the_slope_is_told_in_megabytes_an_hour() -> None:
+    """One megabyte more every ten minutes is six an hour."""
+    moments = [
+        Vitals(at=600.0 * number, rss=80.0 + number, files=1, threads=1, tasks=1, connections=1)
+        for number in range(4)
+    ]
+    assert slope(moments) == pytest.approx(6)
+    assert "MB, over minutes" in plot("Memory", [(moment.at / 60, moment.rss) for moment in moments], "MB")
