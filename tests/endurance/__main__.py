@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--noises", nargs="+", choices=known, default=known, help="(default: all)")
     one.add_argument("--rounds", type=int, default=3, help="for each noise (default: %(default)s)")
     one.add_argument("--seconds", type=float, default=60, help="of each window (default: %(default)s)")
+    one.add_argument("--pods", action="store_true", help="let quiet edits ask for new Pods (two a second)")
     one.set_defaults(proof=_neighbours)
 
     one = proofs.add_parser("leaks", help="many times a busy cluster's load")
@@ -92,7 +93,11 @@ def _standby(given: Stage, arguments: argparse.Namespace, say: Say) -> Verdict:
 
 def _neighbours(given: Stage, arguments: argparse.Namespace, say: Say) -> Verdict:
     shape = neighbours.Shape(
-        noises=tuple(arguments.noises), rounds=arguments.rounds, seconds=arguments.seconds
+        noises=tuple(arguments.noises),
+        rounds=arguments.rounds,
+        seconds=arguments.seconds,
+        pods=arguments.pods,
+        edits_per_second=2.0 if arguments.pods else 10.0,
     )
     return neighbours.run(given, shape, say)
 

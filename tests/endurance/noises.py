@@ -34,6 +34,8 @@ class Noise:
     a_minute: float
     """Requests a minute that it may make because of a bad app for ever."""
     make: Callable[[Api, str, int], AbstractAsyncContextManager[None]]
+    control: str | None = None
+    """The noise that does the same to the API server, and nothing to the operator."""
 
 
 @asynccontextmanager
@@ -144,6 +146,7 @@ def noises(missing: int, refused: int) -> dict[str, Noise]:
             at_once=12,
             a_minute=40,
             make=_noisy,
+            control="copied",
         ),
         "chatty": Noise(
             what=f"an app whose Service is edited {EDITS_PER_SECOND} times a second",
@@ -151,6 +154,7 @@ def noises(missing: int, refused: int) -> dict[str, Noise]:
             at_once=12,
             a_minute=40,
             make=_chatty,
+            control="copied",
         ),
         "missing": Noise(
             what=f"{missing} apps whose image does not exist",

@@ -8,8 +8,9 @@ from __future__ import annotations
 import pytest
 
 from tests.endurance import leaks, neighbours
+from tests.endurance.noises import noises
 from tests.endurance.stage import Stage
-from tests.endurance.verdict import hold
+from tests.endurance.verdict import Verdict, hold
 from tests.endurance.vitals import Vitals, plot, slope
 
 
@@ -27,6 +28,21 @@ def test_nothing_is_held_that_was_not_held_before(given: Stage) -> None:
     """No task, file, thread or connection is left over from apps that are gone or from watches that broke."""
     shape = leaks.Shape(minutes=0.4, apps=16, interval=2, restart_every=12, quiet=5, most_growth=10_000)
     hold(leaks.run(given, shape, print))
+
+
+def test_what_the_edits_cost_by_themselves_is_not_held_against_the_operator() -> None:
+    """Half as much again is too much, but not where the same edits cost a third when nobody acts upon them."""
+    found = noises(missing=1, refused=1)
+    noisy, control = (neighbours.Comparison(noise=found[name]) for name in ("noisy", "copied"))
+    for comparison, beside in ((noisy, 0.030), (control, 0.026)):
+        for windows, p95 in ((comparison.without, 0.020), (comparison.beside, beside)):
+            windows.append(neighbours.Window(p50=0.01, p95=p95, cpu=0.1, queued=0.001))
+    held = []
+    for against in (None, control):
+        verdict = Verdict(proof="neighbours")
+        neighbours.judge(verdict, noisy, against, neighbours.Shape())
+        held.append(verdict.claims[0].holds)
+    assert held == [False, True]
 
 
 def test_the_slope_is_told_in_megabytes_an_hour() -> None:
