@@ -41,6 +41,8 @@ class Recorder:
                 await self.client.create(path("v1", "events", event["metadata"]["namespace"]), event)
             except ContainerAppError as error:
                 _logger.warning("The event %s is lost: %s", event["reason"], error)
+            except Exception:
+                _logger.exception("The event %s is lost by a bug in the operator", event["reason"])
             finally:
                 self._waiting.task_done()
 
@@ -49,4 +51,4 @@ class Recorder:
         try:
             await asyncio.wait_for(self._waiting.join(), seconds)
         except TimeoutError:
-            _logger.warning("%d events are lost by the end of this replica's turn", self._waiting.qsize())
+            _logger.warning("The last events are lost, since this replica ends")
