@@ -113,7 +113,7 @@ class Bench:
         begin = time.monotonic()
         outcome = await act()
         total = time.monotonic() - begin
-        await self.driver.settle(_QUIET)
+        await self._settle(process)
         latencies = outcome.latencies if outcome else []
         return _told(
             Phase(
@@ -130,6 +130,15 @@ class Bench:
                 requests=_named(process.requests(since)),
             )
         )
+
+    async def _settle(self, process: Subject) -> None:
+        """Wait until nothing is heard of any object, and the process asks for nothing: Events are written last."""
+        await self.driver.settle(_QUIET)
+        while True:
+            position = process.position()
+            await asyncio.sleep(_QUIET)
+            if not process.requests(position):
+                return
 
     async def _restart(self) -> None:
         """Measure a start with everything converged: all of the process's life counts, until it is idle."""

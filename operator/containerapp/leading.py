@@ -1,7 +1,7 @@
 """What runs while a replica leads: one queue, a few workers, reflectors of the children and the watch of the apps.
 
-Made anew by main with every turn, so that nothing is remembered from the last. Wires and ends the parts in order;
-every decision about an app is made below.
+Made anew by main with every turn, so that nothing of the cluster is remembered from the last. Wires and ends the parts
+in order; every decision about an app is made below.
 """
 
 from __future__ import annotations
@@ -47,12 +47,13 @@ _BLOCKED_RETRY = 30.0
 
 @dataclass(kw_only=True)
 class Leading:
-    """What runs while this replica leads: made anew with every turn, so that nothing is remembered."""
+    """What runs while this replica leads: made anew with every turn, so that nothing of the cluster is remembered."""
 
     settings: Settings
     client: Client
     metrics: Metrics
     session: aiohttp.ClientSession
+    ecr: EcrSource
     stop: asyncio.Event
     identity: str
     cache: Cache = field(default_factory=Cache)
@@ -201,7 +202,7 @@ class Leading:
 
     def _resolver(self) -> DigestResolver:
         return DigestResolver(
-            ecr=EcrSource(observe=self.metrics.observe_lookup),
+            ecr=self.ecr,
             others=OciSource(self.session, observe=self.metrics.observe_lookup),
             on_change=self.queue.add,
             timing=Timing(refresh=self.settings.image_refresh_interval),

@@ -6,13 +6,14 @@ Called by the command line with settings. What a replica does while it leads is 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
@@ -20,6 +21,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from containerapp import server
 from containerapp.appwatch import handle_signals
+from containerapp.aws.ecr import EcrSource
 from containerapp.kube.client import Client, connect
 from containerapp.kube.leader import Leadership
 from containerapp.leading import Leading
@@ -80,7 +82,12 @@ class Operator:
     client: Client
     metrics: Metrics
     stop: asyncio.Event
+    ecr: EcrSource = field(init=False)
+    """Kept over all turns: each client of boto3's takes 9 MB, and gives them back late."""
     _leading: Leading | None = None
+
+    def __post_init__(self) -> None:
+        self.ecr = EcrSource(observe=self.metrics.observe_lookup)
 
     async def run(self) -> None:
         """Lead for as long as this replica may."""
@@ -106,6 +113,7 @@ class Operator:
                 client=self.client,
                 metrics=self.metrics,
                 session=session,
+                ecr=self.ecr,
                 stop=self.stop,
                 identity=_identity(),
             )
@@ -116,6 +124,7 @@ class Operator:
                 self.metrics.leader.set(0)
                 self.metrics.forget_leading()
                 self._leading = None
+                gc.collect()  # its parts refer to each other; the next turn's caches would come on top of them
 
     @property
     def leads(self) -> bool:

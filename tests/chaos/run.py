@@ -111,14 +111,16 @@ class Run:
         """Carry out the plan, each lane in a thread of its own, and keep the operators alive."""
         plan = make_plan(self.seed, self.shape)
         (self.directory / "plan.txt").write_text("".join(f"{step}\n" for step in plan))
-        threads = [
-            Thread(target=self._follow, args=([step for step in plan if step.lane == lane], carry_out))
+        threads = {
+            lane: Thread(target=self._follow, args=([step for step in plan if step.lane == lane], carry_out))
             for lane, carry_out in lanes.items()
-        ]
-        for thread in threads:
+        }
+        for thread in threads.values():
             thread.start()
-        while any(thread.is_alive() for thread in threads):
+        while any(thread.is_alive() for thread in threads.values()):
             self.keep_alive()
+            if not threads["control"].is_alive():  # which does it itself before each of its faults
+                self.faults.revive()
             time.sleep(0.05)
 
     def _follow(self, steps: list[Step], carry_out: Callable[[Step], None]) -> None:

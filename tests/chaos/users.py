@@ -18,8 +18,6 @@ from tests.chaos.wanted import Foreign, Wanted
 from tests.controller.api import Api, ApiError, Manifest
 
 _PATIENCE = 150.0
-_NAMESPACE_PATIENCE = 300.0
-"""A control plane that was away again and again takes minutes to end a namespace: its controllers back off."""
 _AGAIN = {409, 429, 500, 502, 503, 504}
 FOREIGN_LABEL = "chaos/foreign"
 _Answer = TypeVar("_Answer")
@@ -190,7 +188,7 @@ class Users:
 
         insist(raze)
         self.wanted.razed(self.namespace)
-        deadline = time.monotonic() + _NAMESPACE_PATIENCE
+        deadline = time.monotonic() + _PATIENCE
         while insist(lambda: self.api.find("Namespace", None, self.namespace)) is not None:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"namespace {self.namespace} does not end")

@@ -72,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     one = proofs.add_parser("leaks", help="many times a busy cluster's load")
     one.add_argument("--minutes", type=float, default=30, help="(default: %(default)s)")
     one.add_argument("--times", type=float, default=10, help="a busy cluster's rate (default: %(default)s)")
+    one.add_argument(
+        "--restart-every", type=float, default=300, help="seconds between two restarts of the API server"
+    )
     one.set_defaults(proof=_leaks)
     return parser
 
@@ -103,7 +106,10 @@ def _neighbours(given: Stage, arguments: argparse.Namespace, say: Say) -> Verdic
 
 
 def _leaks(given: Stage, arguments: argparse.Namespace, say: Say) -> Verdict:
-    return leaks.run(given, leaks.Shape(minutes=arguments.minutes, times=arguments.times), say)
+    shape = leaks.Shape(
+        minutes=arguments.minutes, times=arguments.times, restart_every=arguments.restart_every
+    )
+    return leaks.run(given, shape, say)
 
 
 if __name__ == "__main__":
