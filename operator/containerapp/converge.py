@@ -6,10 +6,8 @@ has just been deleted, and nothing of somebody else's is touched; each answer go
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -29,9 +27,6 @@ _ABSENT_VERSION = "1"
 
 _UPDATES_AT_ONCE = 4.0
 _UPDATES_PER_SECOND = 0.1
-_LONGEST_TURN = 1.0
-"""Seconds that the creation of a Service waits for another one's."""
-
 _PLURALS = {(child.api_version, child.kind): child.plural for child in CHILDREN}
 
 
@@ -57,7 +52,6 @@ class Writer:
     cache: Cache
     clock: Callable[[], float]
     _budgets: dict[AppKey, tuple[float, float]] = field(default_factory=dict)
-    _addresses: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def hold_off(self, key: AppKey) -> float:
         """Take one update out of the app's budget; return the seconds until there is one, 0 where there was.
@@ -145,9 +139,7 @@ class Writer:
         ref = ObjectRef.of(manifest)
         body = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": _ABSENT_VERSION}}
         try:
-            async with self._turn(ref.kind):
-                stored = await self.client.apply(_url(target.key, ref), body)
-            self._learn(manifest, stored)
+            self._learn(manifest, await self.client.apply(_url(target.key, ref), body))
         except Conflict:
             existing = without_managed_fields(await self.client.get(_url(target.key, ref)))
             name, uid = target.app.metadata.name, target.app.metadata.uid
@@ -161,27 +153,6 @@ class Writer:
             if not owned_by(existing, uid) and not target.adopts:
                 raise _name_taken(ref) from None
             await self._write_over(target.key, manifest, existing["metadata"]["uid"])
-
-    @asynccontextmanager
-    async def _turn(self, kind: str) -> AsyncIterator[None]:
-        """Let Services be created one after the other: the API server takes longer for several at once.
-
-        It gives out cluster IPs one at a time, and creations that meet there begin anew (docs/performance.md). But a
-        slow one, by an admission webhook say, must not hold up the others.
-        """
-        if kind != "Service":
-            yield
-            return
-        try:
-            async with asyncio.timeout(_LONGEST_TURN):
-                await self._addresses.acquire()
-        except TimeoutError:
-            yield
-            return
-        try:
-            yield
-        finally:
-            self._addresses.release()
 
     async def _update(self, target: Target, manifest: Manifest) -> None:
         await self._write_over(target.key, manifest, target.live[ObjectRef.of(manifest)]["metadata"]["uid"])
