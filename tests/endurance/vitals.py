@@ -33,6 +33,8 @@ class Vitals:
 def vitals(operator: Operator, began: float, server_port: int) -> Vitals:
     """Take them now."""
     assert operator._process is not None, "it was not started"
+    if (code := operator._process.poll()) is not None:
+        raise RuntimeError(f"the operator ended by itself with {code}; see {operator.log_file}")
     process = Path(f"/proc/{operator._process.pid}")
     status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines() if ":" in line)
     links = [_target(link) for link in (process / "fd").iterdir()]

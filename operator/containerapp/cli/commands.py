@@ -5,6 +5,7 @@ Imports what a command needs inside of it, so that `--help` and tab completion a
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -60,6 +61,7 @@ def run(config_file: Path | None, **options: object) -> None:
     except ValidationError as error:
         raise click.ClickException(_explain(error)) from None
     logs.configure(settings.log_format, settings.log_level)
+    faulthandler.enable()  # a crash below Python says where it was
     uvloop.run(operator.run(settings))
 
 
