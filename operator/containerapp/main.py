@@ -13,7 +13,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -44,7 +44,8 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(connect(metrics.observe_request))
-        operator = Operator(settings=settings, client=client, metrics=metrics, stop=stop)
+        ecr = EcrSource(observe=metrics.observe_lookup)
+        operator = Operator(settings=settings, client=client, metrics=metrics, stop=stop, ecr=ecr)
         metrics.ready.set_function(lambda: float(operator.unreadiness() is None))
         metrics.memory_limit.set(float(os.environ.get("MEMORY_LIMIT") or 0))
         port = await stack.enter_async_context(
@@ -82,12 +83,9 @@ class Operator:
     client: Client
     metrics: Metrics
     stop: asyncio.Event
-    ecr: EcrSource = field(init=False)
+    ecr: EcrSource
     """Kept over all turns: each client of boto3's takes 9 MB, and gives them back late."""
     _leading: Leading | None = None
-
-    def __post_init__(self) -> None:
-        self.ecr = EcrSource(observe=self.metrics.observe_lookup)
 
     async def run(self) -> None:
         """Lead for as long as this replica may."""

@@ -23,7 +23,7 @@ from benchmarks.report import percentile
 from benchmarks.subject import Subject
 from tests.chaos.run import bugs
 from tests.controller.operators import Operator
-from tests.endurance.noises import Noise, noises
+from tests.endurance.noises import Noise, another_service, another_variable, noises
 from tests.endurance.stage import Say, Stage, said
 from tests.endurance.verdict import Verdict, table
 
@@ -123,8 +123,7 @@ class Quiet:
         return sorted(self._latencies)
 
     async def _edit(self, name: str, serial: int) -> None:
-        value: Json = {"env": [{"name": "SERIAL", "value": str(serial)}]}
-        change = {"spec": value if self.pods else {"service": {"annotations": {"serial": str(serial)}}}}
+        change = (another_variable if self.pods else another_service)(serial)
         stored = await self.api.request("PATCH", f"{workload.APPS}/{name}", change, content_type=MERGE)
         generation = stored["metadata"]["generation"]
         if self._told.get(name) == generation:

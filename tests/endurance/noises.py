@@ -53,7 +53,7 @@ async def _copied(api: Api, namespace: str, _apps: int) -> AsyncIterator[None]:
     await _until(served)
     url = f"/apis/{_COPY}/v1alpha1/namespaces/{namespace}/containerapps"
     await api.request("POST", url, {**_app("bad-0", _IMAGE), "apiVersion": f"{_COPY}/v1alpha1"})
-    async with _going_on(_edit(api, f"{url}/bad-0", _another_variable)):
+    async with _going_on(_edit(api, f"{url}/bad-0", another_variable)):
         yield
     await api.request("DELETE", f"{_DEFINITIONS}/{name}")
 
@@ -65,13 +65,18 @@ async def _copied(api: Api, namespace: str, _apps: int) -> AsyncIterator[None]:
     await _until(gone)
 
 
-def _another_variable(number: int) -> Json:
-    """Ask for new Pods."""
+def another_variable(number: int) -> Json:
+    """Return an edit of an app that asks for new Pods."""
     return {"spec": {"env": [{"name": "SERIAL", "value": str(number)}]}}
 
 
-def _edited(change: Callable[[int], Json]) -> Callable[[Api, str, int], AbstractAsyncContextManager[None]]:
-    """Return what edits an app again and again."""
+def another_service(number: int) -> Json:
+    """Return an edit that asks for another Service and for no Pods: what follows is the operator's alone."""
+    return {"spec": {"service": {"annotations": {"serial": str(number)}}}}
+
+
+def _edited(part: str, change: Callable[[int], Json]) -> Noise:
+    """Return the noise of one app, a part of which is edited again and again."""
 
     @asynccontextmanager
     async def make(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
@@ -81,14 +86,14 @@ def _edited(change: Callable[[int], Json]) -> Callable[[Api, str, int], Abstract
         ):
             yield
 
-    return make
-
-
-_noisy = _edited(_another_variable)
-"""Each edit asks for new Pods."""
-
-_chatty = _edited(lambda number: {"spec": {"service": {"annotations": {"serial": str(number)}}}})
-"""Each edit asks for another Service and for no Pods: what follows is the operator's alone."""
+    return Noise(
+        what=f"an app whose {part} edited {EDITS_PER_SECOND} times a second",
+        apps=1,
+        at_once=12,
+        a_minute=40,
+        make=make,
+        control="copied",
+    )
 
 
 @asynccontextmanager
@@ -140,22 +145,8 @@ def noises(missing: int, refused: int) -> dict[str, Noise]:
             a_minute=0,
             make=_copied,
         ),
-        "noisy": Noise(
-            what=f"an app whose Pods are edited {EDITS_PER_SECOND} times a second",
-            apps=1,
-            at_once=12,
-            a_minute=40,
-            make=_noisy,
-            control="copied",
-        ),
-        "chatty": Noise(
-            what=f"an app whose Service is edited {EDITS_PER_SECOND} times a second",
-            apps=1,
-            at_once=12,
-            a_minute=40,
-            make=_chatty,
-            control="copied",
-        ),
+        "noisy": _edited("Pods are", another_variable),
+        "chatty": _edited("Service is", another_service),
         "missing": Noise(
             what=f"{missing} apps whose image does not exist",
             apps=missing,

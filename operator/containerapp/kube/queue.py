@@ -33,8 +33,8 @@ class WorkQueue:
     clock: Callable[[], float] = time.monotonic
     on_wait: Callable[[float], None] = lambda _seconds: None
     _ready: deque[AppKey] = field(default_factory=deque)
-    _overview: dict[AppKey, None] = field(default_factory=dict)
-    """In order; a dict, for a key leaves it from the midst when something happens to it."""
+    _overview: dict[AppKey, float] = field(default_factory=dict)
+    """Since when, in order; a dict, for a key leaves it from the midst when something happens to it."""
     _turns: int = 0
     _since: dict[AppKey, float] = field(default_factory=dict)
     _active: set[AppKey] = field(default_factory=set)
@@ -54,8 +54,7 @@ class WorkQueue:
         if key in self._active:
             self._again.add(key)
         elif key not in self._since:
-            self._since[key] = self.clock()
-            self._overview[key] = None
+            self._overview.setdefault(key, self.clock())
             self._wakeup.set()
 
     def add(self, key: AppKey) -> None:
@@ -63,7 +62,7 @@ class WorkQueue:
         wait = self._began.get(key, -math.inf) + self.spacing - self.clock()
         if wait <= 0 or key in self._active:
             self._add_now(key)
-        elif (key not in self._since or key in self._overview) and key not in self._spaced:
+        elif key not in self._since and key not in self._spaced:
             self._spaced[key] = asyncio.get_running_loop().call_later(wait, self._end_spacing, key)
 
     def add_after(self, key: AppKey, delay: float) -> None:
@@ -107,9 +106,9 @@ class WorkQueue:
         while not len(self):
             self._wakeup.clear()
             await self._wakeup.wait()
-        key = self._next()
+        key, since = self._next()
         self._began[key] = now = self.clock()
-        self.on_wait(now - self._since.pop(key))
+        self.on_wait(now - since)
         self._active.add(key)
         return key
 
@@ -127,13 +126,14 @@ class WorkQueue:
                 timer.cancel()
             timers.clear()
 
-    def _next(self) -> AppKey:
+    def _next(self) -> tuple[AppKey, float]:
+        """Take the next key out, and since when it has waited."""
         self._turns += 1
         if self._overview and (not self._ready or self._turns % 4 == 0):
             key = next(iter(self._overview))
-            del self._overview[key]
-            return key
-        return self._ready.popleft()
+            return key, self._overview.pop(key)
+        key = self._ready.popleft()
+        return key, self._since.pop(key)
 
     def _ring(self, key: AppKey) -> None:
         del self._timers[key]
@@ -146,8 +146,7 @@ class WorkQueue:
     def _add_now(self, key: AppKey) -> None:
         if key in self._active:
             self._again.add(key)
-        elif key not in self._since or key in self._overview:
-            self._overview.pop(key, None)
-            self._since.setdefault(key, self.clock())
+        elif key not in self._since:
+            self._since[key] = self._overview.pop(key, self.clock())
             self._ready.append(key)
             self._wakeup.set()
