@@ -53,6 +53,7 @@ def run(config_file: Path | None, **options: object) -> None:
 
     from containerapp import logs  # noqa: PLC0415 - see above
     from containerapp import main as operator  # noqa: PLC0415 - see above
+    from containerapp.loop import EventLoop  # noqa: PLC0415 - see above
     from containerapp.settings import load  # noqa: PLC0415 - see above
 
     given = {name: value for name, value in options.items() if value not in {None, ()}}
@@ -62,7 +63,7 @@ def run(config_file: Path | None, **options: object) -> None:
         raise click.ClickException(_explain(error)) from None
     logs.configure(settings.log_format, settings.log_level)
     faulthandler.enable()  # a crash below Python says where it was
-    uvloop.run(operator.run(settings))
+    uvloop.run(operator.run(settings), loop_factory=EventLoop)
 
 
 @main.command()

@@ -1,0 +1,54 @@
+"""Of the event loop: whose file descriptor it is after a connection failed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import struct
+import time
+from pathlib import Path
+
+import pytest
+
+from containerapp.loop import EventLoop
+
+
+def test_a_descriptor_is_closed_once() -> None:
+    """A connection that is reset before TLS says hello: its Python socket must not close the number again."""
+    with socket.create_server(("127.0.0.1", 0)) as server, asyncio.Runner(loop_factory=EventLoop) as runner:
+        sock = runner.run(_connect_and_be_reset(server))
+
+    assert sock.fileno() == -1
+
+
+def test_a_failed_connection_leaves_no_descriptor_open() -> None:
+    """Who lets go of a socket must be sure that its descriptor was closed."""
+    before = _descriptors()
+    with socket.create_server(("127.0.0.1", 0)) as server, asyncio.Runner(loop_factory=EventLoop) as runner:
+        for _ in range(3):
+            runner.run(_connect_and_be_reset(server))
+
+    assert _descriptors() == before
+
+
+async def _connect_and_be_reset(server: socket.socket) -> socket.socket:
+    """Connect, have the peer reset the connection, and only then begin with TLS; return the client's socket."""
+    loop = asyncio.get_running_loop()
+    sock = socket.socket()
+    sock.setblocking(False)
+    await loop.sock_connect(sock, server.getsockname())
+    peer, _ = server.accept()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+    time.sleep(0.05)  # noqa: ASYNC251 - the reset has to arrive before the loop turns again
+    with pytest.raises(ConnectionResetError):
+        await loop.create_connection(
+            asyncio.Protocol, sock=sock, ssl=ssl.create_default_context(), server_hostname="localhost"
+        )
+    await asyncio.sleep(0)
+    return sock
+
+
+def _descriptors() -> set[str]:
+    return {entry.name for entry in Path("/proc/self/fd").iterdir()}
