@@ -21,7 +21,7 @@ from benchmarks.driver import Convergence, Driver
 from benchmarks.profiling import profiled
 from benchmarks.report import Phase, Result, percentile
 from benchmarks.subject import Requests, Subject
-from benchmarks.workload import NAMESPACE, names_of
+from benchmarks.workload import names_of, namespaces_of
 
 _QUIET = 3.0
 """Seconds without news of any object after which a phase is over, and what it cost is read."""
@@ -171,7 +171,8 @@ async def run(order: Order) -> Result:
     options = devcluster.Options(nodes=devcluster.Kwok(count=max(3, order.apps // 100)), audit=True)
     with devcluster.start(options) as cluster:
         kubeconfig = subject.install(cluster)
-        cluster.kubectl("create", "namespace", NAMESPACE)
+        for namespace in namespaces_of(order.apps):
+            cluster.kubectl("create", "namespace", namespace)
         async with connect(cluster.kubeconfig) as api:
             driver = Driver(api=api, names=[], timeout=120 + order.apps)
             async with driver.watching():

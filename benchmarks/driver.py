@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from benchmarks.api import APPLY, MERGE, Api, Json
-from benchmarks.workload import APPS, DEPLOYMENTS, SERVICES, app, image
+from benchmarks.workload import app, collection, everywhere, image, namespace_of, path
 
 _CONCURRENCY = 32
 
@@ -43,11 +43,11 @@ class Driver:
         """Mirror apps, Deployments and Services while inside."""
         async with asyncio.TaskGroup() as tasks:
             mirrors = [
-                tasks.create_task(self._mirror(path, store))
-                for path, store in (
-                    (APPS, self._apps),
-                    (DEPLOYMENTS, self._deployments),
-                    (SERVICES, self._services),
+                tasks.create_task(self._mirror(everywhere(kind), store))
+                for kind, store in (
+                    ("ContainerApp", self._apps),
+                    ("Deployment", self._deployments),
+                    ("Service", self._services),
                 )
             ]
             try:
@@ -69,7 +69,7 @@ class Driver:
         patch = {"spec": {"image": image(version)}}
         return await self._converge(
             self.names,
-            lambda name: self._patch(f"{APPS}/{name}", patch),
+            lambda name: self._patch(path("ContainerApp", name), patch),
             lambda name: self._ready(name, image(version)),
         )
 
@@ -77,15 +77,19 @@ class Driver:
         """Change what must not matter: an annotation, and the same manifest once more."""
         await self._for_each(
             self.names,
-            lambda name: self._patch(f"{APPS}/{name}", {"metadata": {"annotations": {"note": "x"}}}),
+            lambda name: self._patch(
+                path("ContainerApp", name), {"metadata": {"annotations": {"note": "x"}}}
+            ),
         )
-        await self._for_each(self.names, lambda name: self._patch(f"{APPS}/{name}", {"spec": {"port": 8080}}))
+        await self._for_each(
+            self.names, lambda name: self._patch(path("ContainerApp", name), {"spec": {"port": 8080}})
+        )
 
     async def delete(self) -> Convergence:
         """Delete all apps; done when their children are gone too."""
         return await self._converge(
             self.names,
-            lambda name: self.api.request("DELETE", f"{APPS}/{name}"),
+            lambda name: self.api.request("DELETE", path("ContainerApp", name)),
             lambda name: name not in self._deployments and name not in self._services,
         )
 
@@ -98,7 +102,7 @@ class Driver:
         uids = {name: self._services[name]["metadata"]["uid"] for name in names}
         spoilt: dict[str, int] = {}
         spoil: Callable[[str], Awaitable[Json]] = {
-            "scale": lambda name: self._patch(f"{DEPLOYMENTS}/{name}", {"spec": {"replicas": 3}}),
+            "scale": lambda name: self._patch(path("Deployment", name), {"spec": {"replicas": 3}}),
             "image": self._spoil_image,
             "service": self._delete_service,
         }[kind]
@@ -169,24 +173,26 @@ class Driver:
                 tasks.create_task(one(name))
 
     async def _create(self, name: str, version: str) -> None:
-        await self.api.request("POST", APPS, app(name, version), fieldManager="bench")
+        await self.api.request(
+            "POST", collection("ContainerApp", name), app(name, version), fieldManager="bench"
+        )
 
-    async def _patch(self, path: str, patch: Json) -> Json:
-        return await self.api.request("PATCH", path, patch, content_type=MERGE, fieldManager="bench")
+    async def _patch(self, url: str, patch: Json) -> Json:
+        return await self.api.request("PATCH", url, patch, content_type=MERGE, fieldManager="bench")
 
     async def _delete_service(self, name: str) -> Json:
-        return await self.api.request("DELETE", f"{SERVICES}/{name}")
+        return await self.api.request("DELETE", path("Service", name))
 
     async def _spoil_image(self, name: str) -> Json:
         container = {"name": "app", "image": "example.com/other:1"}
         body = {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "metadata": {"name": name},
+            "metadata": {"name": name, "namespace": namespace_of(name)},
             "spec": {"template": {"spec": {"containers": [container]}}},
         }
         return await self.api.request(
-            "PATCH", f"{DEPLOYMENTS}/{name}", body, content_type=APPLY, fieldManager="bench", force="true"
+            "PATCH", path("Deployment", name), body, content_type=APPLY, fieldManager="bench", force="true"
         )
 
     def _image(self, name: str) -> str:
@@ -203,11 +209,11 @@ class Driver:
             for condition in status.get("conditions", [])
         )
 
-    async def _mirror(self, path: str, store: dict[str, Json]) -> None:
-        listed = await self.api.request("GET", path)
+    async def _mirror(self, url: str, store: dict[str, Json]) -> None:
+        listed = await self.api.request("GET", url)
         for item in listed["items"]:
             store[item["metadata"]["name"]] = item
-        async for event in self.api.watch(path, listed["metadata"]["resourceVersion"]):
+        async for event in self.api.watch(url, listed["metadata"]["resourceVersion"]):
             if event["type"] == "BOOKMARK":
                 continue
             name = event["object"]["metadata"]["name"]

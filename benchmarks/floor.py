@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.api import APPLY, Api, Json, connect
-from benchmarks.workload import APPS, COLLECTIONS, DEPLOYMENTS, NAMESPACE, app, names_of
+from benchmarks.workload import app, everywhere, names_of, namespace_of, path
 from containerapp.api import images
 from containerapp.api.v1alpha1 import ContainerApp
 from containerapp.model import Inputs
@@ -45,17 +45,17 @@ async def run(kubeconfig: Path, prefix: str, count: int, version: str) -> None:
 
 
 async def _watch_apps(api: Api, queue: asyncio.Queue[tuple[str, str | None]]) -> None:
-    version = (await api.request("GET", APPS))["metadata"]["resourceVersion"]
-    async for event in api.watch(APPS, version):
+    version = (await api.request("GET", everywhere("ContainerApp")))["metadata"]["resourceVersion"]
+    async for event in api.watch(everywhere("ContainerApp"), version):
         if event["type"] == "ADDED":
             metadata = event["object"]["metadata"]
             queue.put_nowait((metadata["name"], metadata["uid"]))
 
 
 async def _watch_deployments(api: Api, queue: asyncio.Queue[tuple[str, str | None]]) -> None:
-    version = (await api.request("GET", DEPLOYMENTS))["metadata"]["resourceVersion"]
+    version = (await api.request("GET", everywhere("Deployment")))["metadata"]["resourceVersion"]
     done: set[str] = set()
-    async for event in api.watch(DEPLOYMENTS, version):
+    async for event in api.watch(everywhere("Deployment"), version):
         name = event["object"]["metadata"].get("name")
         available = event["object"].get("status", {}).get("availableReplicas", 0)
         if available and name not in done:
@@ -69,15 +69,15 @@ async def _work(
     while True:
         name, uid = await queue.get()
         if uid is None:
-            await _apply(api, f"{APPS}/{name}/status", _status(name))
+            await _apply(api, f"{path('ContainerApp', name)}/status", _status(name))
             continue
         for manifest in prepared.pop(name):
             manifest["metadata"]["ownerReferences"][0]["uid"] = uid
-            await _apply(api, f"{COLLECTIONS[manifest['kind']]}/{name}", manifest)
+            await _apply(api, path(manifest["kind"], name), manifest)
 
 
-async def _apply(api: Api, path: str, body: Json) -> None:
-    await api.request("PATCH", path, body, content_type=APPLY, fieldManager="floor", force="true")
+async def _apply(api: Api, url: str, body: Json) -> None:
+    await api.request("PATCH", url, body, content_type=APPLY, fieldManager="floor", force="true")
 
 
 def _status(name: str) -> Json:
@@ -95,7 +95,7 @@ def _status(name: str) -> Json:
     return {
         "apiVersion": "containerapp.dev/v1alpha1",
         "kind": "ContainerApp",
-        "metadata": {"name": name, "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": namespace_of(name)},
         "status": {"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "conditions": conditions},
     }
 

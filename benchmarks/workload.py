@@ -6,12 +6,43 @@ import hashlib
 
 from benchmarks.api import Json
 
-NAMESPACE = "bench"
-APPS = f"/apis/containerapp.dev/v1alpha1/namespaces/{NAMESPACE}/containerapps"
-DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
-SERVICES = f"/api/v1/namespaces/{NAMESPACE}/services"
-ACCOUNTS = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"
-COLLECTIONS = {"Deployment": DEPLOYMENTS, "Service": SERVICES, "ServiceAccount": ACCOUNTS}
+_APPS_PER_NAMESPACE = 500
+"""Kubernetes' own controllers look through all Pods of a namespace for each Deployment and each Service: at thousands
+in one namespace they take most of the machine, and what would be measured is them."""
+
+_PREFIXES = {
+    "ContainerApp": ("/apis/containerapp.dev/v1alpha1", "containerapps"),
+    "Deployment": ("/apis/apps/v1", "deployments"),
+    "Service": ("/api/v1", "services"),
+    "ServiceAccount": ("/api/v1", "serviceaccounts"),
+}
+
+
+def namespaces_of(count: int) -> list[str]:
+    """Return the namespaces that `count` apps are in."""
+    return [f"bench-{number}" for number in range(-(-count // _APPS_PER_NAMESPACE))]
+
+
+def namespace_of(name: str) -> str:
+    """Return the namespace of an app, which its number says."""
+    return f"bench-{int(name.rpartition('-')[2]) // _APPS_PER_NAMESPACE}"
+
+
+def everywhere(kind: str) -> str:
+    """Return the path of all objects of a kind."""
+    group, plural = _PREFIXES[kind]
+    return f"{group}/{plural}"
+
+
+def collection(kind: str, name: str) -> str:
+    """Return the path of the objects of a kind in the namespace of the app `name`."""
+    group, plural = _PREFIXES[kind]
+    return f"{group}/namespaces/{namespace_of(name)}/{plural}"
+
+
+def path(kind: str, name: str) -> str:
+    """Return the path of the object of a kind that is called as its app is."""
+    return f"{collection(kind, name)}/{name}"
 
 
 def names_of(prefix: str, count: int) -> list[str]:
@@ -30,7 +61,7 @@ def app(name: str, version: str) -> Json:
     return {
         "apiVersion": "containerapp.dev/v1alpha1",
         "kind": "ContainerApp",
-        "metadata": {"name": name, "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": namespace_of(name)},
         "spec": {
             "image": image(version),
             "port": 8080,

@@ -143,6 +143,7 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     before = vitals(operator, time.monotonic(), _port(stage))
     with load.going_on(users):
         moments = _look(operator, load, say)
+    stage.renew_controllers()
     _, wrong = stage.settle(spaces, _SETTLE_SECONDS)
     wrong += bugs(operator)
     time.sleep(shape.quiet)

@@ -124,7 +124,9 @@ class Quiet:
 
     async def _edit(self, name: str, serial: int) -> None:
         change = (another_variable if self.pods else another_service)(serial)
-        stored = await self.api.request("PATCH", f"{workload.APPS}/{name}", change, content_type=MERGE)
+        stored = await self.api.request(
+            "PATCH", workload.path("ContainerApp", name), change, content_type=MERGE
+        )
         generation = stored["metadata"]["generation"]
         if self._told.get(name) == generation:
             self._came_true(name, 0.0)
@@ -132,8 +134,9 @@ class Quiet:
             self._asked[name] = generation, time.monotonic()
 
     async def _mirror(self) -> None:
-        version = (await self.api.request("GET", workload.APPS))["metadata"]["resourceVersion"]
-        async for event in self.api.watch(workload.APPS, version):
+        quiet_ones = workload.collection("ContainerApp", self.names[0])
+        version = (await self.api.request("GET", quiet_ones))["metadata"]["resourceVersion"]
+        async for event in self.api.watch(quiet_ones, version):
             if event["type"] == "MODIFIED":
                 self._take(event["object"])
 
@@ -188,7 +191,8 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
 
 async def _compare_all(stage: Stage, operator: Operator, shape: Shape, say: Say) -> dict[str, Comparison]:
     known = noises(shape.missing, shape.refused)
-    stage.cluster.kubectl("create", "namespace", workload.NAMESPACE)
+    (namespace,) = workload.namespaces_of(shape.apps)
+    stage.cluster.kubectl("create", "namespace", namespace)
     async with connect(stage.cluster.kubeconfig) as api:
         driver = Driver(api=api, names=workload.names_of("quiet", shape.apps), timeout=300)
         async with driver.watching():

@@ -88,9 +88,7 @@ def _outage(stage: Stage, users: Users, shape: Shape, number: int) -> Outage:
     _edit(users, after, 2 * number + 1)
     eventually("the operator writes again", lambda: _written(stage), timeout=_SETTLE_SECONDS)
     written = time.monotonic() - ready
-    # Kubernetes' own controllers may be minutes late after an outage; the operator gets no such help.
-    stage.cluster.stop("kube-controller-manager")
-    stage.cluster.start("kube-controller-manager")
+    stage.renew_controllers()
     _, violations = stage.settle([_SPACE], _SETTLE_SECONDS)
     return Outage(written=written, violations=violations)
 

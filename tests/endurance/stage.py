@@ -89,6 +89,11 @@ class Stage:
         assert self.cluster.audit_log is not None, "the cluster keeps no audit log"
         return Audit(log=self.cluster.audit_log, user=(identity or self.identity).user)
 
+    def renew_controllers(self) -> None:
+        """Start Kubernetes' own controllers afresh: after an outage they may be minutes late, unlike the operator."""
+        self.cluster.stop("kube-controller-manager")
+        self.cluster.start("kube-controller-manager")
+
     def settle(self, namespaces: Iterable[str], timeout: float) -> tuple[float, list[Violation]]:
         """Wait until the cluster holds exactly what is wanted; return the seconds, and what is still wrong."""
         checker = Checker(api=self.api, wanted=self.wanted, repository=self.repository, digests=self.digests)
