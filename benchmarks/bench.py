@@ -103,7 +103,16 @@ class Bench:
             "drift: service": lambda: self.driver.drift("service", some),
         }
         for name, act in acts.items():
-            self.result.phases.append(await self._measure("operator", name, process, act))
+            since = process.position()
+            phase = await self._measure("operator", name, process, act)
+            if name.startswith("drift"):
+                repairs = process.repairs(since, spoiler="admin")
+                phase.repaired = (
+                    percentile(repairs, 0.5),
+                    percentile(repairs, 0.95),
+                    percentile(repairs, 0.99),
+                )
+            self.result.phases.append(phase)
 
     async def _measure(
         self, who: str, name: str, process: Subject, act: Callable[[], Awaitable[Convergence | None]]

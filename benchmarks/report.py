@@ -26,6 +26,8 @@ class Phase:
     peak_rss: float
     reconciles: int
     requests: dict[str, int] = field(default_factory=dict)
+    repaired: tuple[float, float, float] | None = None
+    """The percentiles of drift by the API server's clock: from the answer to who spoilt it to that to the repair."""
 
     @property
     def cpu_per_app(self) -> float:
@@ -98,10 +100,14 @@ def table(result: Result) -> str:
 
 def _row(phase: Phase, ratio: float | None) -> str:
     times = f"{phase.p50:.2f} | {phase.p95:.2f} | {phase.p99:.2f}" if phase.p99 else "| |"
+    by_server = ""
+    if phase.repaired:
+        by_server = f"| {phase.phase}, by the API server's clock | {phase.apps} | | "
+        by_server += " | ".join(f"{seconds:.2f}" for seconds in phase.repaired) + " | | | | | |\n"
     return (
         f"| {phase.subject}: {phase.phase} | {phase.apps} | {f'{ratio:.2f}' if ratio else ''} | {times} | "
         f"{phase.cpu_per_app:.1f} | {phase.peak_rss:.0f} | "
-        f"{phase.reconciles / phase.apps:.1f} | {phase.writes_per_app:.2f} | {phase.reads} |\n"
+        f"{phase.reconciles / phase.apps:.1f} | {phase.writes_per_app:.2f} | {phase.reads} |\n{by_server}"
     )
 
 

@@ -16,7 +16,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -72,20 +74,47 @@ class Subject:
     def requests(self, since: int) -> Requests:
         """Count this user's requests in the audit log from `since` on."""
         counted: Requests = Counter()
+        for event in self._answered(since):
+            if event["user"]["username"] == self.user:
+                resource = _resource(event) or event["requestURI"].split("?")[0]
+                counted[event["verb"], resource] += 1
+        return Counter({key: number for key, number in counted.items() if key[0] != "watch"})
+
+    def repairs(self, since: int, spoiler: str) -> list[float]:
+        """Return the sorted seconds, by the API server's clock, from each act of `spoiler` to this user's repair."""
+        spoilt: dict[tuple[str, str], float] = {}
+        repaired: dict[tuple[str, str], float] = {}
+        for event in self._answered(since):
+            if event["verb"] not in {"patch", "delete"} or _resource(event) not in {
+                "deployments",
+                "services",
+            }:
+                continue
+            thing = _resource(event), event["objectRef"]["name"]
+            answered = datetime.fromisoformat(event["stageTimestamp"]).timestamp()
+            if event["user"]["username"] == spoiler:
+                spoilt[thing] = answered
+            elif event["user"]["username"] == self.user:
+                repaired.setdefault(thing, answered)
+        return sorted(repaired[thing] - spoilt[thing] for thing in spoilt)
+
+    def _answered(self, since: int) -> Iterator[dict[str, Any]]:
         with self.audit_log.open("rb") as log:
             log.seek(since)
             for line in log:
-                event = json.loads(line)
-                if event["user"]["username"] == self.user and event["stage"] == "ResponseComplete":
-                    target = event.get("objectRef", {})
-                    resource = "/".join(filter(None, (target.get("resource"), target.get("subresource"))))
-                    counted[event["verb"], resource or event["requestURI"].split("?")[0]] += 1
-        return Counter({key: number for key, number in counted.items() if key[0] != "watch"})
+                event: dict[str, Any] = json.loads(line)
+                if event["stage"] == "ResponseComplete":
+                    yield event
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End the process and wait for it."""
         self.process.send_signal(number)
         self.process.wait(_STOP_SECONDS)
+
+
+def _resource(event: dict[str, Any]) -> str:
+    target = event.get("objectRef", {})
+    return "/".join(filter(None, (target.get("resource"), target.get("subresource"))))
 
 
 def install(cluster: Cluster) -> Path:

@@ -18,6 +18,8 @@ from devcluster import binaries, rundir
 
 _ROOT = Path(__file__).parents[2]
 _DEMO = (sys.executable, "-m", "examples.demo")
+_IN_THE_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+"""How a script's `&` starts a program: with Ctrl-C ignored unless the program asks for it."""
 _COLD_SECONDS = 2400
 _ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 
@@ -86,7 +88,12 @@ def test_the_page_stays_open_and_outlives_its_pod_until_ctrl_c(tmp_path: Path) -
     with log.open("w") as output:
         environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
         demo = subprocess.Popen(
-            _DEMO, cwd=_ROOT, stdout=output, stderr=output, env=environment, start_new_session=True
+            [*_IN_THE_BACKGROUND, *_DEMO],
+            cwd=_ROOT,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=True,
         )
     try:
         url, kubeconfig = (
