@@ -252,10 +252,12 @@ class Reconciler:
     async def _diagnose(self, key: AppKey, app: ContainerApp, manifest: Manifest) -> str | None:
         """Ask the Pods what they wait for, once a rollout takes longer than usual, and then ever more seldom."""
         deployment = self._deployment(key, app)
-        if deployment is None or Rollout.of(deployment).complete:
+        rollout = Rollout.of(deployment)
+        if deployment is None or rollout.complete:
             self._diagnoses.pop(key, None)
             return None
-        if self._rolling_for(manifest) < _DIAGNOSE_AFTER:
+        nobody_to_ask = not (rollout.observed and rollout.updated)  # Kubernetes has not come to this app yet
+        if nobody_to_ask or self._rolling_for(manifest) < _DIAGNOSE_AFTER:
             return None
         known = self._diagnoses.get(key)
         if known is not None and self.clock() < known.valid_until:

@@ -112,3 +112,29 @@ async def test_what_somebody_keeps_of_a_deleted_app_is_left_alone() -> None:
         reconciler.cache.put_child({**child, "metadata": {**child["metadata"], "resourceVersion": "5"}})
     reconciler.cache.drop_app(KEY)
     assert await reconciler.reconcile(KEY) == Next(gone=True)
+
+
+@pytest.mark.parametrize(
+    ("counts", "asked"),
+    [
+        ({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1}, 1),
+        ({"observedGeneration": 2, "replicas": 1}, 0),
+        ({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1}, 0),
+    ],
+    ids=["new Pods are there", "none is there yet", "the Deployment's controller has not looked"],
+)
+async def test_pods_are_asked_what_they_wait_for_once_there_are_any(
+    counts: dict[str, int], asked: int
+) -> None:
+    """Where hundreds of apps roll at once most wait for Kubernetes' controllers, and their Pods know nothing of it."""
+    since = {
+        **{"type": "Reconciling", "status": "True", "reason": "RollingOut", "message": "…"},
+        "lastTransitionTime": "2025-12-31T23:59:00Z",
+    }
+    client = Mock(get=AsyncMock(return_value={"items": []}), apply=AsyncMock(return_value=app_manifest()))
+    reconciler = _reconciler(client, {"conditions": [since]})
+    for child in desired_children(an_app({"image": f"shop@{DIGEST}"})):
+        child["metadata"] |= {"uid": "a uid", "resourceVersion": "5", "generation": 2}
+        reconciler.cache.put_child(child | ({"status": counts} if child["kind"] == "Deployment" else {}))
+    await reconciler.reconcile(KEY)
+    assert [call.args[0].split("/")[-1] for call in client.get.await_args_list] == ["pods"] * asked
