@@ -18,7 +18,6 @@ _BAR, _TOP, _LEFT, _WIDTH = 26, 48, 230, 340
 def plots(results: Sequence[Result]) -> Mapping[str, str]:
     """Return the plots by file name; `results` are of different sizes, the smallest first."""
     smallest = results[0]
-    create = smallest.creates[0]
     peers = sorted(_PEERS.items(), key=lambda peer: peer[1])
     drawn = {
         "bench-time.svg": bars(
@@ -27,7 +26,7 @@ def plots(results: Sequence[Result]) -> Mapping[str, str]:
         ),
         "bench-cpu.svg": bars(
             f"Operator CPU an app on create, ms ({smallest.apps} apps)",
-            [("this operator", create.cpu_per_app), *((name, cpu) for name, (_, cpu) in peers)],
+            [("this operator", smallest.create_cpu), *((name, cpu) for name, (_, cpu) in peers)],
         ),
         "bench-requests.svg": bars(f"Requests an app ({smallest.apps} apps)", _requests(smallest)),
     }
@@ -46,7 +45,7 @@ def _requests(result: Result) -> list[tuple[str, float]]:
 def _growth(results: Sequence[Result]) -> list[tuple[str, float]]:
     measures: dict[str, Callable[[Result], float]] = {
         "create by the floor": lambda result: result.ratio,
-        "CPU ms an app, create": lambda result: result.creates[0].cpu_per_app,
+        "CPU ms an app, create": lambda result: result.create_cpu,
         "CPU ms an app, restart": lambda result: _phase(result, "restart").cpu_per_app,
         "peak RSS, MB": lambda result: max(phase.peak_rss for phase in (*result.creates, *result.phases)),
     }

@@ -66,6 +66,11 @@ class Result:
         """The median of the ratios."""
         return median(self.ratios)
 
+    @property
+    def create_cpu(self) -> float:
+        """The median of the CPU milliseconds an app on create."""
+        return median(create.cpu_per_app for create in self.creates)
+
     def as_json(self) -> dict[str, Any]:
         """Return the result for a file."""
         return asdict(self) | {"ratios": self.ratios, "ratio": self.ratio}

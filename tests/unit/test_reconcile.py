@@ -128,7 +128,10 @@ async def test_pods_are_asked_what_they_wait_for_once_there_are_any(
 ) -> None:
     """Where hundreds of apps roll at once most wait for Kubernetes' controllers, and their Pods know nothing of it."""
     since = {
-        **{"type": "Reconciling", "status": "True", "reason": "RollingOut", "message": "…"},
+        "type": "Reconciling",
+        "status": "True",
+        "reason": "RollingOut",
+        "message": "…",
         "lastTransitionTime": "2025-12-31T23:59:00Z",
     }
     client = Mock(get=AsyncMock(return_value={"items": []}), apply=AsyncMock(return_value=app_manifest()))
