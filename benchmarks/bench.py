@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import devcluster
@@ -19,7 +20,7 @@ from benchmarks import machine, subject
 from benchmarks.api import connect
 from benchmarks.driver import Convergence, Driver
 from benchmarks.profiling import profiled
-from benchmarks.report import Phase, Result, percentile
+from benchmarks.report import Phase, Result, percentiles
 from benchmarks.subject import Requests, Subject
 from benchmarks.workload import names_of, namespaces_of
 
@@ -98,20 +99,15 @@ class Bench:
         acts: dict[str, Callable[[], Awaitable[Convergence | None]]] = {
             "no-op": self.driver.touch,
             "image update": lambda: self.driver.update_image("v2"),
-            "drift: scale": lambda: self.driver.drift("scale", some),
-            "drift: image": lambda: self.driver.drift("image", some),
-            "drift: service": lambda: self.driver.drift("service", some),
         }
         for name, act in acts.items():
+            self.result.phases.append(await self._measure("operator", name, process, act))
+        for kind in ("scale", "image", "service"):
             since = process.position()
-            phase = await self._measure("operator", name, process, act)
-            if name.startswith("drift"):
-                repairs = process.repairs(since, spoiler="admin")
-                phase.repaired = (
-                    percentile(repairs, 0.5),
-                    percentile(repairs, 0.95),
-                    percentile(repairs, 0.99),
-                )
+            phase = await self._measure(
+                "operator", f"drift: {kind}", process, partial(self.driver.drift, kind, some)
+            )
+            phase.repaired = percentiles(process.repairs(since, spoiler="admin"))
             self.result.phases.append(phase)
 
     async def _measure(
@@ -124,15 +120,16 @@ class Bench:
         total = time.monotonic() - begin
         await self._settle(process)
         latencies = outcome.latencies if outcome else []
+        p50, p95, p99 = percentiles(latencies)
         return _told(
             Phase(
                 subject=who,
                 phase=name,
                 apps=len(latencies) or len(self.driver.names),
                 total=outcome.total if outcome else total,
-                p50=percentile(latencies, 0.5),
-                p95=percentile(latencies, 0.95),
-                p99=percentile(latencies, 0.99),
+                p50=p50,
+                p95=p95,
+                p99=p99,
                 cpu=process.cpu() - cpu,
                 reconciles=process.reconciles() - reconciles,
                 peak_rss=process.peak_rss(),

@@ -91,6 +91,11 @@ def percentile(values: Sequence[float], share: float) -> float:
     return values[max(0, min(len(values) - 1, round(share * len(values)) - 1))]
 
 
+def percentiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return p50, p95 and p99 of the sorted `values`."""
+    return percentile(values, 0.5), percentile(values, 0.95), percentile(values, 0.99)
+
+
 def table(result: Result) -> str:
     """Return the result as a Markdown table."""
     head = (
@@ -99,20 +104,23 @@ def table(result: Result) -> str:
     )
     rows = [_row(phase, None) for phase in result.floors]
     rows += [_row(phase, ratio) for phase, ratio in zip(result.creates, result.ratios, strict=True)]
-    rows += [_row(phase, None) for phase in result.phases]
+    for phase in result.phases:
+        rows.append(_row(phase, None))
+        if phase.repaired:
+            p50, p95, p99 = phase.repaired
+            rows.append(
+                f"| {phase.phase}, by the API server's clock | {phase.apps} | "
+                f"| {p50:.2f} | {p95:.2f} | {p99:.2f} | | | | | |\n"
+            )
     return head + "".join(rows)
 
 
 def _row(phase: Phase, ratio: float | None) -> str:
     times = f"{phase.p50:.2f} | {phase.p95:.2f} | {phase.p99:.2f}" if phase.p99 else "| |"
-    by_server = ""
-    if phase.repaired:
-        by_server = f"| {phase.phase}, by the API server's clock | {phase.apps} | | "
-        by_server += " | ".join(f"{seconds:.2f}" for seconds in phase.repaired) + " | | | | | |\n"
     return (
         f"| {phase.subject}: {phase.phase} | {phase.apps} | {f'{ratio:.2f}' if ratio else ''} | {times} | "
         f"{phase.cpu_per_app:.1f} | {phase.peak_rss:.0f} | "
-        f"{phase.reconciles / phase.apps:.1f} | {phase.writes_per_app:.2f} | {phase.reads} |\n{by_server}"
+        f"{phase.reconciles / phase.apps:.1f} | {phase.writes_per_app:.2f} | {phase.reads} |\n"
     )
 
 

@@ -85,12 +85,10 @@ class Subject:
         spoilt: dict[tuple[str, str], float] = {}
         repaired: dict[tuple[str, str], float] = {}
         for event in self._answered(since):
-            if event["verb"] not in {"patch", "delete"} or _resource(event) not in {
-                "deployments",
-                "services",
-            }:
+            resource = _resource(event)
+            if event["verb"] not in {"patch", "delete"} or resource not in {"deployments", "services"}:
                 continue
-            thing = _resource(event), event["objectRef"]["name"]
+            thing = resource, event["objectRef"]["name"]
             answered = datetime.fromisoformat(event["stageTimestamp"]).timestamp()
             if event["user"]["username"] == spoiler:
                 spoilt[thing] = answered

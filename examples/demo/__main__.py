@@ -25,11 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the demo and return the exit code."""
     given = _parser().parse_args(arguments)
     wishes = story.Wishes(once=given.once, simulated=given.simulated, pictures=given.pictures)
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-        signal.SIGHUP,
-    ):  # Python leaves SIGINT ignored in a background job
+    # SIGINT too: a script's background job begins with it ignored, and Python leaves that so.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     console = Console(story.STEPS)
     begun = time.monotonic()
