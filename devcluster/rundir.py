@@ -33,8 +33,6 @@ END_COMMAND = "end-command.json"
 """A file in the run directory: a command, as a list, that is run before the run's files are removed."""
 
 _END_COMMAND_SECONDS = 60
-_USUAL_SHARES = {"cpu.shares": "1024", "cpu.weight": "100"}
-"""By the file that says so, in the first and in the second version of control groups."""
 _SOCKET_PATH_LIMIT = (
     60  # a Unix socket's path has at most 107 characters, and containerd adds a long tail to ours
 )
@@ -80,7 +78,6 @@ def sweep() -> list[Path]:
 def destroy(path: Path) -> None:
     """Kill what still runs in this run's name and remove its control groups and files; the caller holds its lock."""
     _run_end_command(path)
-    _hurry(path)
     _kill_all(path)
     _unmount(path)
     _remove_control_groups(path)
@@ -172,16 +169,6 @@ def _run_end_command(path: Path) -> None:
         )
 
 
-def _hurry(path: Path) -> None:
-    """Give the Pods a usual share of the CPU: they die in their own time, of which they may have a five-hundredth."""
-    for top in _control_groups(path):
-        for directory, _, names in os.walk(top):
-            for name, usual in _USUAL_SHARES.items():
-                if name in names:
-                    with contextlib.suppress(OSError):
-                        Path(directory, name).write_text(usual)
-
-
 def _kill_all(path: Path) -> None:
     if os.getpid() == 1:  # the first process of the run's own namespace: all others there are the run's
         with contextlib.suppress(ProcessLookupError):
@@ -205,14 +192,9 @@ def _unmount(path: Path) -> None:
             raise OSError(ctypes.get_errno(), f"cannot unmount {point}, so {path} is left as it is")
 
 
-def _control_groups(path: Path) -> list[Path]:
-    """Return the run's control group in each hierarchy."""
-    root = Path("/sys/fs/cgroup")
-    return [*root.glob(control_group(path)), *root.glob(f"*/{control_group(path)}")]
-
-
 def _remove_control_groups(path: Path) -> None:
-    for top in _control_groups(path):
+    root = Path("/sys/fs/cgroup")
+    for top in [*root.glob(control_group(path)), *root.glob(f"*/{control_group(path)}")]:
         for directory, _, _ in os.walk(top, topdown=False):
             with contextlib.suppress(OSError):
                 Path(directory).rmdir()
