@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from kubernetes.aio.config import kube_config
 
+from containerapp.errors import Transient
 from containerapp.kube.client import NamespaceTerminating, connect, path
 from devcluster import Cluster
 from tests.controller.api import Api
@@ -34,3 +37,26 @@ async def test_a_namespace_that_ends_is_not_counted_as_a_missing_right(
     finally:
         api.patch("ServiceAccount", namespace, "held", {"metadata": {"finalizers": None}})
     assert counted == [("PATCH", "terminating")]
+
+
+async def test_a_replica_that_loses_the_lease_while_it_connects_does_not_write(
+    cluster: Cluster, api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does that is paused just then: what it has begun by its old term must not go out when it wakes up."""
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(cluster.kubeconfig))
+    late = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "late", "namespace": namespace},
+    }
+    leads = True
+    async with connect(lambda *_: None) as client:
+        client.may_write = lambda: leads
+        writing = asyncio.create_task(client.apply(path("v1", "serviceaccounts", namespace, "late"), late))
+        await asyncio.sleep(0)
+        leads = False
+        with pytest.raises(Transient, match="Another replica") as caught:
+            await writing
+    assert caught.value.reason == "NotLeading"
+    assert api.find("ServiceAccount", namespace, "late") is None

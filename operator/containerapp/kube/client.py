@@ -15,6 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import orjson
+from aiohttp.abc import AbstractStreamWriter
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from yarl import URL
@@ -91,10 +92,28 @@ async def _configure(configuration: Configuration) -> None:
     await config.load_kube_config(client_configuration=configuration, persist_config=False)  # type: ignore[no-untyped-call]
 
 
+class _Fenced(aiohttp.BytesPayload):
+    """The body of a write, which goes out with the head, or not at all where this replica may not write any more.
+
+    It is asked at the last moment: a process may be paused for longer than its Lease lasts while it waits for a
+    connection, and would write by its old term when it wakes up.
+    """
+
+    def __init__(self, value: bytes, may_write: Callable[[], bool]) -> None:
+        super().__init__(value)
+        self._may_write = may_write
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Write the body; raise `Transient`, which aiohttp wraps, where it may not be written."""
+        if not self._may_write():
+            raise Transient("NotLeading", "Another replica of the operator may lead by now.")
+        await super().write_with_length(writer, content_length)
+
+
 class Client:
     """The few requests that the operator makes. Paths are built by `path`.
 
-    `may_write` is asked before every write; main sets it to whether this replica leads.
+    `may_write` is asked as every write goes out; main sets it to whether this replica leads.
     """
 
     def __init__(self, api: ApiClient, session: aiohttp.ClientSession, observe: Observe) -> None:
@@ -192,19 +211,19 @@ class Client:
     ) -> aiohttp.ClientResponse:
         verb, configuration = verb or method, self.api.configuration
         headers = await self._headers(content_type)
-        if method != "GET" and not self.may_write():
-            raise Transient("NotLeading", "Another replica of the operator may lead by now.")
         try:
             response = await self._session.request(
                 method,
                 URL(configuration.host + url + (f"?{urlencode(query)}" if query else ""), encoded=True),
-                data=None if body is None else orjson.dumps(body),
+                data=None if body is None else _Fenced(orjson.dumps(body), self.may_write),
                 headers=headers,
                 timeout=timeout or self._session.timeout,
                 proxy_headers=configuration.proxy_headers,
                 server_hostname=configuration.tls_server_name,
             )
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
+            if isinstance(error.__cause__, Transient):
+                raise error.__cause__ from None
             self._observe(verb, url, "error")
             raise Transient("ApiServerUnavailable", f"{method} {url}: {error!r}") from error
         if response.ok:
