@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from devcluster import CommandError
 from tests.chart.rendering import CHART, CRD_FILE, CRD_NAME, REQUIRED, ROOT
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from devcluster import Cluster
 
 NAMESPACE = "ops"
+DELETION_SECONDS = 240.0
+"""Until a definition is gone; the API server repeats a cleanup that failed after ever longer pauses."""
+
 APP = {
     "apiVersion": "containerapp.dev/v1alpha1",
     "kind": "ContainerApp",
@@ -53,7 +57,19 @@ class Release:
     def remove_everything(self) -> None:
         """Leave the cluster as if nothing had ever been installed."""
         self._helm("uninstall", "--ignore-not-found", "--wait")
-        self.cluster.kubectl("delete", "crd", CRD_NAME, "--ignore-not-found")
+        try:
+            self.cluster.kubectl("delete", "crd", CRD_NAME, "--ignore-not-found", timeout=DELETION_SECONDS)
+        except CommandError as error:
+            raise AssertionError(f"{error}\n{self._why_crd_stays()}") from error
+
+    def _why_crd_stays(self) -> str:
+        """Return what the definition and the API server say of its deletion."""
+        log = self.cluster.log("kube-apiserver").read_text(errors="replace").splitlines()
+        said = [line for line in log if CRD_NAME in line][-20:]
+        crd = self.cluster.kubectl(
+            "get", "crd", CRD_NAME, "--ignore-not-found", "--output=jsonpath={.status}"
+        )
+        return "\n".join([crd, *said])
 
     def _helm(self, command: str, *arguments: str) -> str:
         return self.cluster.helm(command, self.name, *arguments, f"--namespace={NAMESPACE}")

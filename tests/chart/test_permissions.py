@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from devcluster import Cluster, CommandError
-from tests.chart.releases import APP, NAMESPACE, Release, apply, read
+from tests.chart.releases import APP, DELETION_SECONDS, NAMESPACE, Release, apply, read
 from tests.chart.rendering import FULL_NAME
 from tests.chart.rights import (
     Right,
@@ -21,7 +21,7 @@ from tests.chart.rights import (
     needed_in_namespaces,
 )
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120 + DELETION_SECONDS)]
 
 _OPERATOR = f"system:serviceaccount:{NAMESPACE}:{FULL_NAME}"
 _NOBODY = f"system:serviceaccount:{NAMESPACE}:nobody"

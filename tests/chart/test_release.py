@@ -10,6 +10,7 @@ import pytest
 from devcluster import Cluster, CommandError
 from tests.chart.releases import (
     APP,
+    DELETION_SECONDS,
     NAMESPACE,
     Release,
     apply,
@@ -20,7 +21,7 @@ from tests.chart.releases import (
 )
 from tests.chart.rendering import CHART, CRD_NAME, FULL_NAME
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120 + DELETION_SECONDS)]
 
 
 @pytest.fixture
