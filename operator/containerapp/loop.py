@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from typing import Any
 
 import uvloop
+
+_logger = logging.getLogger(__name__)
 
 
 class EventLoop(uvloop.Loop):
@@ -26,3 +29,14 @@ class EventLoop(uvloop.Loop):
             if sock is not None:
                 sock.detach()
             raise
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Do as uvloop does, but call no error what is only the end of a connection.
+
+        TLS may want to answer on a connection that was closed a moment ago. uvloop logs the refusal as a fatal error;
+        asyncio drops such bytes. Whoever waits for an answer learns of the end by other ways.
+        """
+        if str(context.get("exception")).endswith("the handler is closed"):
+            _logger.debug("%s: %s", context["message"], context["exception"])
+        else:
+            super().call_exception_handler(context)

@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--minutes", type=float, default=30, help="(default: %(default)s)")
     one.add_argument("--times", type=float, default=10, help="a busy cluster's rate (default: %(default)s)")
     one.add_argument(
-        "--restart-every", type=float, default=300, help="seconds between two restarts of the API server"
+        "--restart-every", type=float, default=60, help="seconds between two restarts of the API server"
     )
     one.set_defaults(proof=_leaks)
     return parser

@@ -45,7 +45,7 @@ class Shape:
     apps: int = 200
     interval: float = 10.0
     """Seconds between two looks."""
-    restart_every: float = 300.0
+    restart_every: float = 60.0
     """Seconds between two restarts of the API server."""
     quiet: float = 20.0
     """Seconds of quiet before what is held before and after is compared: idle connections are closed by then."""

@@ -32,6 +32,41 @@ def test_a_failed_connection_leaves_no_descriptor_open() -> None:
     assert _descriptors() == before
 
 
+def test_the_end_of_a_connection_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody can act upon TLS having wanted to answer on a connection that had just been closed."""
+
+    async def write_to_closed() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            transport, _ = await loop.create_connection(asyncio.Protocol, *server.getsockname())
+        transport.abort()
+        await asyncio.sleep(0.01)
+        with pytest.raises(RuntimeError) as refused:
+            transport.write(b"x")
+        loop.call_exception_handler({"message": "Fatal error on SSL protocol", "exception": refused.value})
+
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
+        runner.run(write_to_closed())
+
+    assert not caplog.records
+
+
+def test_other_errors_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    """A callback that fails is a bug."""
+
+    async def fail() -> None:
+        asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+        await asyncio.sleep(0.01)
+
+    with asyncio.Runner(loop_factory=EventLoop) as runner:
+        runner.run(fail())
+
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ZeroDivisionError
+
+
 async def _connect_and_be_reset(server: socket.socket) -> socket.socket:
     """Connect, have the peer reset the connection, and only then begin with TLS; return the client's socket."""
     loop = asyncio.get_running_loop()

@@ -8,7 +8,7 @@ as JSON text: read as Python values they take four times the memory.
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self, TypeAlias
@@ -26,14 +26,6 @@ _READ = 256
 _Identity: TypeAlias = tuple[AppKey, ObjectRef]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """A list of one kind, and the resourceVersion that it stands for."""
-
-    items: Sequence[Manifest]
-    version: int
-
-
 @dataclass(frozen=True, slots=True)
 class _Packed:
     """An object as JSON text, and its resourceVersion."""
@@ -47,6 +39,22 @@ class _Packed:
 
     def read(self) -> Manifest:
         return _read(self.text)
+
+
+class Listed:
+    """A list of one kind, page by page, and the resourceVersion that it stands for.
+
+    Packed as it comes: thousands of objects as Python values would be the peak of the process's memory.
+    """
+
+    def __init__(self) -> None:
+        self.items: dict[_Identity, _Packed] = {}
+        self.version = 0
+
+    def add(self, items: Iterable[Manifest], version: int) -> None:
+        """Take one page."""
+        self.items.update((key, _Packed.of(item)) for item in items if (key := _identity(item)) is not None)
+        self.version = version
 
 
 @lru_cache(maxsize=_READ)
@@ -81,7 +89,7 @@ class Cache:
     def put_app(self, manifest: Manifest) -> bool:
         """Store an app; False when what is stored is as new or newer."""
         key = _key(manifest)
-        if not _newer(manifest, self._apps.get(key)):
+        if not _newer(_version(manifest), self._apps.get(key)):
             return False
         self._apps[key] = _Packed.of(manifest)
         self._states[key] = state_of(manifest)
@@ -107,7 +115,7 @@ class Cache:
         known = self._children.get(key, {}).get(ref)
         if known is None and version <= max(self._floor(key, ref), self._tombstones.get((key, ref), 0)):
             return None
-        return self._store(key, ref, manifest) if _newer(manifest, known) else None
+        return self._store(key, ref, _Packed.of(manifest)) if _newer(version, known) else None
 
     def drop_child(self, manifest: Manifest) -> AppKey | None:
         """Forget a child that the API server says is gone; return its app's key if it was known.
@@ -129,28 +137,27 @@ class Cache:
 
         Children that are newer than the list stay: the answer to a write of ours came before it.
         """
-        items = {identity: item for item in listed.items if (identity := _identity(item)) is not None}
         gone = [
             (key, ref)
             for key, children in self._children.items()
             for ref, child in children.items()
             if (ref.api_version, ref.kind) == (kind.api_version, kind.kind)
             and namespace in {None, key[0]}
-            and (key, ref) not in items
+            and (key, ref) not in listed.items
             and child.version <= listed.version
         ]
         for key, ref in gone:
             self._remove(key, ref)
         changed = {
             self._store(key, ref, item)
-            for (key, ref), item in items.items()
-            if _newer(item, self._children.get(key, {}).get(ref))
+            for (key, ref), item in listed.items.items()
+            if _newer(item.version, self._children.get(key, {}).get(ref))
         }
         self._floors[kind.api_version, kind.kind, namespace] = listed.version
         return changed | {key for key, _ in gone}
 
-    def _store(self, key: AppKey, ref: ObjectRef, manifest: Manifest) -> AppKey:
-        self._children[key][ref] = _Packed.of(manifest)
+    def _store(self, key: AppKey, ref: ObjectRef, child: _Packed) -> AppKey:
+        self._children[key][ref] = child
         return key
 
     def _floor(self, key: AppKey, ref: ObjectRef) -> int:
@@ -198,6 +205,6 @@ def _version(manifest: Manifest) -> int:
     return int(manifest["metadata"].get("resourceVersion", 0))
 
 
-def _newer(manifest: Manifest, known: _Packed | None) -> bool:
+def _newer(version: int, known: _Packed | None) -> bool:
     """Compare resource versions, which Kubernetes 1.35 and every version before it keep in numeric order."""
-    return known is None or _version(manifest) > known.version
+    return known is None or version > known.version

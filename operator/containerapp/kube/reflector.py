@@ -82,17 +82,16 @@ class Reflector:
 
     async def _list(self) -> str:
         """Take the whole list, page by page; return the version to watch from."""
-        items: list[Manifest] = []
+        listed = Listed()
         query = {"labelSelector": _SELECTOR, "limit": _PAGE}
         while True:
             page = await self.client.get(self._url, **query)
-            items += [self._completed(item) for item in page["items"]]
+            version = str(page["metadata"]["resourceVersion"])
+            listed.add(map(self._completed, page["items"]), int(version))
             token = page["metadata"].get("continue")
             if not token:
                 break
             query["continue"] = token
-        version = str(page["metadata"]["resourceVersion"])
-        listed = Listed(items=items, version=int(version))
         for key in self.cache.replace_children(self.kind, self.namespace, listed):
             self.look_over(key)
         self.listed.set()

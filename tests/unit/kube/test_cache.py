@@ -133,7 +133,10 @@ def test_remembers_only_so_many_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 def _relist(
     cache: Cache, items: list[Manifest], namespace: str | None = None, version: int = 8
 ) -> set[AppKey]:
-    return cache.replace_children(deployment.CHILD, namespace, Listed(items=items, version=version))
+    listed = Listed()
+    for page in (items[:1], items[1:]):
+        listed.add(page, version)
+    return cache.replace_children(deployment.CHILD, namespace, listed)
 
 
 def test_a_list_does_not_lose_a_child_that_was_made_after_it() -> None:
