@@ -42,7 +42,7 @@ class Settings(BaseSettings):
         description="How often the registries are asked where tags in use point now. "
         "News is shown in the status; it never rolls Pods.",
     )
-    workers: int = Field(default=48, ge=1, le=256, description="Apps that are reconciled at the same time.")
+    workers: int = Field(default=64, ge=1, le=256, description="Apps that are reconciled at the same time.")
     log_format: Literal["json", "text"] = Field(default="json", description="Format of the log lines.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe level that is logged."
