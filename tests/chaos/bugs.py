@@ -102,9 +102,7 @@ BUGS = (
     Bug(
         name="cache-goes-back",
         module="kube/cache.py",
-        edits=(
-            ("known is None or _version(manifest) > known.version", "known is None or known is not None"),
-        ),
+        edits=(("known is None or version > known.version", "known is None or known is not None"),),
         faults=("trouble-requests", "fight", "scale-deployment", "change-image"),
     ),
     Bug(
