@@ -11,6 +11,7 @@ from devcluster import Cluster
 from tests.chart.rendering import of_kind, plain_environment
 from tests.controller.api import Api, Manifest
 from tests.controller.operators import Identity, eventually
+from tests.definitions import established
 
 NAMESPACE = "ops"
 _KINDS = (
@@ -43,10 +44,7 @@ def install(cluster: Cluster, api: Api, manifests: list[Manifest]) -> Identity:
 def _await_definitions(api: Api, definitions: Iterable[Manifest]) -> None:
     for definition in definitions:
         name = definition["metadata"]["name"]
-        eventually(f"{name} is served", lambda name=name: _established(api, name))  # type: ignore[misc]
-
-
-def _established(api: Api, name: str) -> bool:
-    definition = api.get("CustomResourceDefinition", None, name)
-    conditions = definition.get("status", {}).get("conditions", [])
-    return any(item["type"] == "Established" and item["status"] == "True" for item in conditions)
+        eventually(
+            f"{name} is served",
+            lambda name=name: established(api.get("CustomResourceDefinition", None, name)),  # type: ignore[misc]
+        )

@@ -16,6 +16,7 @@ from containerapp import crd
 from containerapp.api.v1alpha1 import API_VERSION, KIND, ContainerApp
 from containerapp.errors import InvalidSpec
 from devcluster.cluster import CommandError
+from tests.definitions import define
 from tests.unit.api.spec_strategies import specs
 
 pytestmark = pytest.mark.cluster
@@ -28,10 +29,7 @@ BAD = sorted((MANIFESTS / "bad").glob("*.yaml"))
 @pytest.fixture(scope="module")
 def api(cluster: devcluster.Cluster) -> devcluster.Cluster:
     """The cluster with the definition installed."""
-    cluster.kubectl("apply", "--server-side", "--filename=-", stdin=crd.render_yaml())
-    cluster.kubectl(
-        "wait", "--for=condition=Established", "--timeout=30s", "crd/containerapps.containerapp.dev"
-    )
+    define(cluster, crd.render_yaml())
     return cluster
 
 

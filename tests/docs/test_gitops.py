@@ -11,6 +11,7 @@ import pytest
 
 import devcluster
 from devcluster.cluster import CommandError
+from tests.definitions import define
 from tests.docs.pages import ROOT, blocks
 
 _PAGE = ROOT / "docs" / "gitops.md"
@@ -96,8 +97,7 @@ def probes(cluster: devcluster.Cluster) -> Iterator[devcluster.Cluster]:
             "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
         },
     }
-    cluster.kubectl("apply", "--filename=-", stdin=json.dumps(definition))
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/healthprobes.docs.example")
+    define(cluster, json.dumps(definition))
     yield cluster
     cluster.kubectl("delete", "crd", "healthprobes.docs.example")
 

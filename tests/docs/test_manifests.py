@@ -17,6 +17,7 @@ from containerapp.pinning import pin
 from containerapp.render import render
 from devcluster.cluster import CommandError
 from tests.builders import DIGEST, UID
+from tests.definitions import define
 from tests.docs.pages import Block, blocks
 
 MANIFESTS = [block for block in blocks() if block.manifests and not block.mark.startswith("not applied: ")]
@@ -27,10 +28,7 @@ GOOD = [block for block in MANIFESTS if block.mark != "refused"]
 @pytest.fixture(scope="module")
 def api(cluster: devcluster.Cluster) -> devcluster.Cluster:
     """The cluster with the definition installed."""
-    cluster.kubectl("apply", "--server-side", "--filename=-", stdin=crd.render_yaml())
-    cluster.kubectl(
-        "wait", "--for=condition=Established", "--timeout=30s", "crd/containerapps.containerapp.dev"
-    )
+    define(cluster, crd.render_yaml())
     return cluster
 
 
