@@ -26,7 +26,7 @@ _ABSENT_VERSION = "1"
 """No stored object has this resourceVersion: applying with it creates an object or fails with a conflict."""
 
 _UPDATES_AT_ONCE = 4.0
-_UPDATES_PER_SECOND = 0.05
+_UPDATES_PER_SECOND = 0.1
 _PLURALS = {(child.api_version, child.kind): child.plural for child in CHILDREN}
 
 

@@ -1,0 +1,69 @@
+"""How often one app is written: what rests or follows an autoscaler at once, what never rests seldom."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from containerapp.converge import Writer
+from containerapp.kube.cache import Cache
+from containerapp.kube.client import Client
+
+KEY = ("shop", "web")
+AUTOSCALER_SECONDS = 15.0
+"""Between two looks of a HorizontalPodAutoscaler: --horizontal-pod-autoscaler-sync-period."""
+
+
+class Clock:
+    """A clock that the test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+def _writer(clock: Clock) -> Writer:
+    return Writer(client=cast("Client", None), cache=Cache(), clock=clock)
+
+
+def test_an_app_that_an_autoscaler_scales_at_every_look_never_waits() -> None:
+    """For hours."""
+    clock = Clock()
+    writer = _writer(clock)
+    for _ in range(1000):
+        assert writer.hold_off(KEY) == 0.0
+        clock.now += AUTOSCALER_SECONDS
+
+
+def test_an_app_that_never_rests_is_written_four_times_and_then_every_ten_seconds() -> None:
+    """Whoever comes back after the seconds that it was told is served, and no sooner."""
+    clock = Clock()
+    writer = _writer(clock)
+    assert [writer.hold_off(KEY) for _ in range(5)] == [0.0, 0.0, 0.0, 0.0, 10.0]
+    clock.now += 4.0
+    assert writer.hold_off(KEY) == pytest.approx(6.0)
+    clock.now += 6.0
+    assert [writer.hold_off(KEY), writer.hold_off(KEY)] == [0.0, 10.0]
+
+
+def test_rest_brings_all_four_back_and_no_more() -> None:
+    """However long it was."""
+    clock = Clock()
+    writer = _writer(clock)
+    for _ in range(4):
+        writer.hold_off(KEY)
+    clock.now += 100_000.0
+    assert [writer.hold_off(KEY) for _ in range(5)] == [0.0, 0.0, 0.0, 0.0, 10.0]
+
+
+def test_apps_do_not_share_a_budget_and_a_new_one_has_its_own() -> None:
+    """One that was deleted leaves none of its debts to the next of its name."""
+    writer = _writer(Clock())
+    for _ in range(5):
+        writer.hold_off(KEY)
+    assert writer.hold_off(("shop", "other")) == 0.0
+    writer.forget(KEY)
+    assert writer.hold_off(KEY) == 0.0
