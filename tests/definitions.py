@@ -7,7 +7,7 @@ are null because the API server has not looked at it yet.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 def define(cluster: Cluster, manifest: str) -> None:
-    """Apply one definition, given as YAML, and wait until the API server has established it."""
+    """Apply one definition, given as YAML, and wait until the API server serves it."""
     cluster.kubectl("apply", "--server-side", "--filename=-", stdin=manifest)
-    name = yaml.safe_load(manifest)["metadata"]["name"]
-
-    def told() -> bool:
-        return established(json.loads(cluster.kubectl("get", "crd", name, "--output=json")))
-
-    eventually(f"{name} is served", told)
+    await_served(cluster, yaml.safe_load(manifest)["metadata"]["name"])
 
 
-def established(definition: dict[str, Any]) -> bool:
-    """Say whether the API server serves it."""
+def await_served(cluster: Cluster, name: str) -> None:
+    """Wait until the API server has established the definition."""
+    eventually(f"{name} is served", lambda: _established(cluster, name))
+
+
+def _established(cluster: Cluster, name: str) -> bool:
+    definition = json.loads(cluster.kubectl("get", "crd", name, "--output=json"))
     conditions = definition.get("status", {}).get("conditions") or []
     return any(item["type"] == "Established" and item["status"] == "True" for item in conditions)

@@ -5,13 +5,11 @@ Called by fixtures. What the chart renders is taken as it is; only what would ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from devcluster import Cluster
 from tests.chart.rendering import of_kind, plain_environment
 from tests.controller.api import Api, Manifest
-from tests.controller.operators import Identity, eventually
-from tests.definitions import established
+from tests.controller.operators import Identity
+from tests.definitions import await_served
 
 NAMESPACE = "ops"
 _KINDS = (
@@ -30,7 +28,8 @@ def install(cluster: Cluster, api: Api, manifests: list[Manifest]) -> Identity:
     for kind in _KINDS:
         for manifest in of_kind(manifests, kind):
             api.apply(manifest, manager="helm")
-    _await_definitions(api, of_kind(manifests, "CustomResourceDefinition"))
+    for definition in of_kind(manifests, "CustomResourceDefinition"):
+        await_served(cluster, definition["metadata"]["name"])
     (deployment,) = of_kind(manifests, "Deployment")
     account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
     return Identity(
@@ -39,12 +38,3 @@ def install(cluster: Cluster, api: Api, manifests: list[Manifest]) -> Identity:
         kubeconfig=cluster.kubeconfig_for_service_account(NAMESPACE, account),
         environment=plain_environment(deployment),
     )
-
-
-def _await_definitions(api: Api, definitions: Iterable[Manifest]) -> None:
-    for definition in definitions:
-        name = definition["metadata"]["name"]
-        eventually(
-            f"{name} is served",
-            lambda name=name: established(api.get("CustomResourceDefinition", None, name)),  # type: ignore[misc]
-        )
