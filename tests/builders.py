@@ -1,4 +1,4 @@
-"""What tests put in: apps, pins and live objects, shaped as an API server holds them.
+"""What tests put in: apps, pins and live objects, shaped as an API server holds them, and a clock.
 
 Used by the tests of the pure core; nothing here is checked, everything can be overridden. What tests look for in the
 result stands in `tests.expectations`.
@@ -29,6 +29,17 @@ BEFORE, NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-02T03:04:05Z", "2026-01-03
 SERVICE_ACCOUNT = ObjectRef(api_version="v1", kind="ServiceAccount", name=NAME)
 SERVICE = ObjectRef(api_version="v1", kind="Service", name=NAME)
 DEPLOYMENT = ObjectRef(api_version="apps/v1", kind="Deployment", name=NAME)
+
+
+class Clock:
+    """A clock that stands still until it is told; in seconds."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
 
 
 def app_manifest(

@@ -9,20 +9,10 @@ import pytest
 from containerapp.converge import Writer
 from containerapp.kube.cache import Cache
 from containerapp.kube.client import Client
+from tests.builders import KEY, Clock
 
-KEY = ("shop", "web")
 AUTOSCALER_SECONDS = 15.0
 """Between two looks of a HorizontalPodAutoscaler: --horizontal-pod-autoscaler-sync-period."""
-
-
-class Clock:
-    """A clock that the test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
 
 
 def _writer(clock: Clock) -> Writer:
@@ -64,6 +54,6 @@ def test_apps_do_not_share_a_budget_and_a_new_one_has_its_own() -> None:
     writer = _writer(Clock())
     for _ in range(5):
         writer.hold_off(KEY)
-    assert writer.hold_off(("shop", "other")) == 0.0
+    assert writer.hold_off((KEY[0], "another")) == 0.0
     writer.forget(KEY)
     assert writer.hold_off(KEY) == 0.0

@@ -8,24 +8,15 @@ import pytest
 
 from containerapp.kube.queue import WorkQueue
 from containerapp.model import AppKey
+from tests.builders import Clock
 
 A, B = ("default", "a"), ("default", "b")
 
 
-class _Clock:
-    """A clock that stands still until it is told."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> _Clock:
+def clock() -> Clock:
     """The clock of the queue."""
-    return _Clock()
+    return Clock()
 
 
 @pytest.fixture
@@ -35,7 +26,7 @@ def waits() -> list[float]:
 
 
 @pytest.fixture
-async def queue(clock: _Clock, waits: list[float]) -> WorkQueue:
+async def queue(clock: Clock, waits: list[float]) -> WorkQueue:
     """An empty queue."""
     return WorkQueue(clock=clock, on_wait=waits.append)
 
@@ -70,7 +61,7 @@ async def test_hands_out_keys_in_the_order_of_their_events(queue: WorkQueue) -> 
     assert len(queue) == 0
 
 
-async def test_tells_how_long_a_key_has_waited(queue: WorkQueue, clock: _Clock, waits: list[float]) -> None:
+async def test_tells_how_long_a_key_has_waited(queue: WorkQueue, clock: Clock, waits: list[float]) -> None:
     """From the first of the events that were coalesced."""
     queue.add(A)
     clock.now += 2
@@ -80,7 +71,7 @@ async def test_tells_how_long_a_key_has_waited(queue: WorkQueue, clock: _Clock, 
     assert waits == [3.0]
 
 
-async def test_an_app_is_never_in_two_reconciles_at_once(queue: WorkQueue, clock: _Clock) -> None:
+async def test_an_app_is_never_in_two_reconciles_at_once(queue: WorkQueue, clock: Clock) -> None:
     """Events that arrive meanwhile, however many, make one more reconcile afterwards."""
     queue.add(A)
     await queue.get()
@@ -132,7 +123,7 @@ async def test_a_wish_that_was_outdone_does_not_ring_as_well(queue: WorkQueue) -
     assert len(queue) == 0
 
 
-async def test_a_timer_that_rings_during_a_reconcile_makes_one_more(queue: WorkQueue, clock: _Clock) -> None:
+async def test_a_timer_that_rings_during_a_reconcile_makes_one_more(queue: WorkQueue, clock: Clock) -> None:
     """It is an event like any other."""
     queue.add(A)
     await queue.get()
@@ -201,7 +192,7 @@ async def test_an_app_that_is_gone_is_forgotten(queue: WorkQueue) -> None:
 
 
 async def test_a_burst_of_events_makes_one_reconcile_when_the_last_one_is_long_enough_ago(
-    clock: _Clock,
+    clock: Clock,
 ) -> None:
     """The first event is dealt with at once; those that follow wait together, and delay nobody else."""
     queue = WorkQueue(clock=clock, spacing=0.02)
@@ -219,7 +210,7 @@ async def test_a_burst_of_events_makes_one_reconcile_when_the_last_one_is_long_e
     assert len(queue) == 0
 
 
-async def test_what_happens_to_a_quiet_app_is_not_delayed(queue: WorkQueue, clock: _Clock) -> None:
+async def test_what_happens_to_a_quiet_app_is_not_delayed(queue: WorkQueue, clock: Clock) -> None:
     """Spacing is measured from the last reconcile's beginning."""
     queue.add(A)
     queue.done(await queue.get())
@@ -228,7 +219,7 @@ async def test_what_happens_to_a_quiet_app_is_not_delayed(queue: WorkQueue, cloc
     assert len(queue) == 1
 
 
-async def test_an_event_that_was_put_off_until_during_a_reconcile_makes_one_more(clock: _Clock) -> None:
+async def test_an_event_that_was_put_off_until_during_a_reconcile_makes_one_more(clock: Clock) -> None:
     """A wish of the app's own may have come first."""
     queue = WorkQueue(clock=clock, spacing=0.02)
     queue.add(A)
