@@ -26,7 +26,9 @@ _ABSENT_VERSION = "1"
 """No stored object has this resourceVersion: applying with it creates an object or fails with a conflict."""
 
 _UPDATES_AT_ONCE = 4.0
-_UPDATES_PER_SECOND = 0.1
+_PAUSE = (10.0, 60.0)
+"""Seconds between two updates of an app that does not rest: at first, and at the longest."""
+
 _PLURALS = {(child.api_version, child.kind): child.plural for child in CHILDREN}
 
 
@@ -44,6 +46,16 @@ class Target:
         return self.app.metadata.annotations.get(ADOPT_ANNOTATION) == "true"
 
 
+@dataclass(slots=True, kw_only=True)
+class _Budget:
+    """The updates that an app had left at `since` on the clock, and how often it asked for more since its last one."""
+
+    since: float
+    left: float = _UPDATES_AT_ONCE
+    pause: float = _PAUSE[0]
+    refused: int = 0
+
+
 @dataclass(kw_only=True)
 class Writer:
     """Writes children. `clock` is monotonic."""
@@ -51,20 +63,26 @@ class Writer:
     client: Client
     cache: Cache
     clock: Callable[[], float]
-    _budgets: dict[AppKey, tuple[float, float]] = field(default_factory=dict)
+    _budgets: dict[AppKey, _Budget] = field(default_factory=dict)
 
     def hold_off(self, key: AppKey) -> float:
         """Take one update out of the app's budget; return the seconds until there is one, 0 where there was.
 
         Somebody who undoes each of our writes at once must not make a war of it, nor an app that is edited without
-        end keep the cluster busy with Pods that live for a second.
+        end keep the cluster busy with Pods that live for a second. While it asks for more than one a second, the pause
+        between two doubles.
         """
         now = self.clock()
-        left, since = self._budgets.get(key, (_UPDATES_AT_ONCE, now))
-        left = min(_UPDATES_AT_ONCE, left + (now - since) * _UPDATES_PER_SECOND)
-        spent = left >= 1.0
-        self._budgets[key] = (left - spent, now)
-        return 0.0 if spent else (1.0 - left) / _UPDATES_PER_SECOND
+        budget = self._budgets.setdefault(key, _Budget(since=now))
+        budget.left = min(_UPDATES_AT_ONCE, budget.left + (now - budget.since) / budget.pause)
+        budget.since = now
+        if budget.left < 1.0:
+            budget.refused += 1
+            return (1.0 - budget.left) * budget.pause
+        first, longest = _PAUSE
+        budget.pause = min(2 * budget.pause, longest) if budget.refused > budget.pause else first
+        budget.left, budget.refused = budget.left - 1.0, 0
+        return 0.0
 
     def forget(self, key: AppKey) -> None:
         """Drop the budget of an app that is gone."""

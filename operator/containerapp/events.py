@@ -42,6 +42,15 @@ def tag_moved(message: str) -> Event:
     return Event(type="Normal", reason="TagMoved", message=message)
 
 
+def held_off(seconds: float) -> Event:
+    """What is asked for now is written later."""
+    message = (
+        f"The app, or what it consists of, is changed too often. What is asked for then is written in {seconds:.0f} s; "
+        "see what edits it without end, or undoes what the operator writes."
+    )
+    return Event(type="Warning", reason="HeldOff", message=message)
+
+
 def transitions(old: Manifest, new: Manifest) -> Iterator[Event]:
     """Yield an event for each noteworthy difference between two statuses."""
     before, after = _conditions(old), _conditions(new)

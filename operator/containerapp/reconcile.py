@@ -18,7 +18,7 @@ from containerapp.converge import Target, Writer
 from containerapp.diagnosis import pod_problem
 from containerapp.digests import DigestResolver, Failed, Pending, Resolved
 from containerapp.errors import ContainerAppError, InvalidSpec
-from containerapp.events import Event, event_manifest, transitions
+from containerapp.events import Event, event_manifest, held_off, transitions
 from containerapp.inventory import deleting, leftovers, owned_by
 from containerapp.kube.cache import Cache, without_managed_fields
 from containerapp.kube.client import Client, NamespaceTerminating, NotFound, path
@@ -52,6 +52,9 @@ _DIAGNOSE_AFTER = 10.0
 
 _DIAGNOSE_INTERVAL = (20.0, 300.0)
 """Seconds between two such questions about one app: at first, and at the longest."""
+
+_WORTH_TELLING = 1.0
+"""Seconds that an app is held off at least, if that is told."""
 
 _COLLECTOR_GRACE = 60.0
 """Seconds that Kubernetes' garbage collector has for the children of an app that is gone."""
@@ -97,6 +100,7 @@ class Reconciler:
     _patched_at: dict[AppKey, float] = field(default_factory=dict)
     _announced: dict[AppKey, tuple[Event, int]] = field(default_factory=dict)
     _diagnoses: dict[AppKey, Diagnosis] = field(default_factory=dict)
+    _held_until: dict[AppKey, float] = field(default_factory=dict)
     _uids: dict[AppKey, str] = field(default_factory=dict)
     _gone_since: dict[AppKey, float] = field(default_factory=dict)
     _untold: set[AppKey] = field(default_factory=set)
@@ -132,7 +136,7 @@ class Reconciler:
         if doubtful and not await self.writer.still_exists(key, app.metadata.uid):
             return Next(after=0.0)
         if plan.updates and (seconds := self.writer.hold_off(key)):
-            return Next(after=seconds)
+            return self._hold_off(key, manifest, seconds)
         obstacle = await self.writer.converge(target, plan, settled=lambda: self._rollout(key, app).complete)
         if isinstance(obstacle, NamespaceTerminating):
             return Next()
@@ -159,6 +163,7 @@ class Reconciler:
             self._patched_at,
             self._announced,
             self._diagnoses,
+            self._held_until,
             self._uids,
             self._gone_since,
         ):
@@ -194,6 +199,15 @@ class Reconciler:
             return False
         self._untold.add(key)
         return True
+
+    def _hold_off(self, key: AppKey, manifest: Manifest, seconds: float) -> Next:
+        """Say once in a pause that there is one: the user waits for it, and may not know why."""
+        if seconds >= _WORTH_TELLING and self.clock() >= self._held_until.get(key, -math.inf):
+            self._held_until[key] = self.clock() + seconds
+            event = held_off(seconds)
+            _logger.info("%s: %s", event.reason, event.message)
+            self.recorder.record(event_manifest(event, manifest, self._timestamp()))
+        return Next(after=seconds)
 
     def _gather(self, key: AppKey, app: ContainerApp) -> ImageState:
         """Decide which digest the app runs, asking the resolver's cache only for what is not on record."""

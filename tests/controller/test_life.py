@@ -179,6 +179,27 @@ def test_a_deleted_app_takes_its_children_along(world: World) -> None:
     assert not any(world.find(kind, "brief") for kind in OWNED), "something came back"
 
 
+def test_an_app_that_is_edited_without_end_is_held_off_and_says_so_once(world: World) -> None:
+    """The last edit comes true all the same."""
+    world.run("restless", port=8080)
+    serials = iter(range(1000))
+
+    def edited_and_told() -> bool:
+        annotations = {"serial": str(next(serials))}
+        world.patch("ContainerApp", "restless", {"spec": {"service": {"annotations": annotations}}})
+        return "HeldOff" in [event["reason"] for event in world.events("restless")]
+
+    world.until("an event tells it", edited_and_told, names=["restless"])
+    last = str(next(serials) - 1)
+    world.until(
+        "the last edit is written",
+        lambda: world.get("Service", "restless")["metadata"]["annotations"].get("serial") == last,
+        names=["restless"],
+    )
+    world.await_ready("restless")
+    assert [event["reason"] for event in world.events("restless")].count("HeldOff") == 1
+
+
 def test_an_app_that_is_deleted_and_made_again_at_once_gets_children_of_its_own(world: World) -> None:
     """The old ones are on their way out, under the same names."""
     world.run("phoenix", port=8080)

@@ -39,6 +39,36 @@ def test_an_app_that_never_rests_is_written_four_times_and_then_every_ten_second
     assert [writer.hold_off(KEY), writer.hold_off(KEY)] == [0.0, 10.0]
 
 
+def test_the_pause_doubles_up_to_a_minute_while_more_than_one_a_second_is_asked_for() -> None:
+    """As long as it goes on; asked less often, ten seconds it is again."""
+    clock = Clock()
+    writer = _writer(clock)
+    began, written = clock.now, []
+    while clock.now < began + 320.0:
+        if not writer.hold_off(KEY):
+            written.append(clock.now - began)
+        clock.now += 0.5
+    assert written == pytest.approx([0, 0.5, 1, 1.5, 10, 30, 70, 130, 190, 250, 310], abs=1.5)
+    clock.now += 60.0
+    assert writer.hold_off(KEY) == 0.0
+    assert 0.0 < writer.hold_off(KEY) <= 10.0
+
+
+def test_an_app_that_an_autoscaler_scales_is_not_held_off_for_long_because_it_once_did_not_rest() -> None:
+    """One pause of a minute, at the most."""
+    clock = Clock()
+    writer = _writer(clock)
+    for _ in range(600):
+        writer.hold_off(KEY)
+        clock.now += 0.5
+    waits = []
+    for _ in range(40):
+        waits.append(writer.hold_off(KEY))
+        clock.now += AUTOSCALER_SECONDS
+    assert max(waits) <= 60.0
+    assert not any(waits[8:])
+
+
 def test_rest_brings_all_four_back_and_no_more() -> None:
     """However long it was."""
     clock = Clock()

@@ -12,8 +12,19 @@ from containerapp.converge import Writer
 from containerapp.errors import Transient
 from containerapp.kube.cache import Cache
 from containerapp.kube.client import Client, Conflict, NotFound
+from containerapp.model import Manifest
 from containerapp.reconcile import Next, Reconciler
-from tests.builders import DIGEST, KEY, NAME, an_app, app_manifest, desired_children
+from tests.builders import (
+    DIGEST,
+    KEY,
+    NAME,
+    Clock,
+    an_app,
+    app_manifest,
+    as_stored,
+    desired_children,
+    live_children,
+)
 
 UNAVAILABLE = Transient("ApiServerUnavailable", "The API server is away.")
 
@@ -41,6 +52,33 @@ async def test_a_child_that_vanished_while_the_api_server_is_away_is_asked_for_a
     following = await _reconciler(client, known).reconcile(KEY)
     assert following.error is UNAVAILABLE
     client.apply.assert_not_awaited()
+
+
+async def test_an_app_that_is_held_off_is_told_so_once_a_pause() -> None:
+    """However often somebody undoes what is written."""
+
+    def store(url: str, body: Manifest) -> Manifest:
+        if url.endswith("/status"):
+            raise Conflict("Conflict", "The app was changed.")
+        return as_stored(body)
+
+    client = Mock(apply=AsyncMock(side_effect=store))
+    reconciler, clock = _reconciler(client), Clock()
+    reconciler.clock = reconciler.writer.clock = clock
+    recorder = cast("Mock", reconciler.recorder)
+    others = live_children(an_app({"image": f"shop@{DIGEST}", "port": 9090})).values()
+    told = []
+    for turn, seconds in enumerate((0, 0, 0, 0, 0, 4, 5.5, 0.2)):
+        clock.now += seconds
+        for child in others:
+            reconciler.cache.put_child(
+                {**child, "metadata": {**child["metadata"], "resourceVersion": str(200 + turn)}}
+            )
+        await reconciler.reconcile(KEY)
+        events = [call.args[0] for call in recorder.record.call_args_list]
+        told.append([event["message"] for event in events if event["reason"] == "HeldOff"])
+    assert [len(messages) for messages in told] == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert " in 10 s" in told[-1][0]
 
 
 async def test_a_status_names_the_version_of_the_app_that_it_speaks_of() -> None:
