@@ -1,4 +1,4 @@
-"""`neighbours`: how long quiet apps wait for the operator, alternately without and with bad apps beside them.
+"""`neighbours`: how long quiet apps wait for the operator in silence, and beside each kind of bad apps, in turn.
 
 A quiet edit changes the Service alone, so that what is measured is the operator and not the start of Pods, or asks for
 new Pods, as most edits of real apps do. Its time is counted from the answer to the edit to the event by which the
@@ -33,6 +33,9 @@ _LEAD_IN = 5.0
 _LATE = 60.0
 """Seconds after which an edit that has not come true ends the run."""
 
+_AT_REST = 1.0
+"""Seconds that an edit may take in silence, at p95: as long as a repair may. Who waits longer waits for something."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
@@ -45,7 +48,7 @@ class Shape:
     edits_per_second: float = 10.0
     rounds: int = 3
     seconds: float = 60.0
-    """How long each of a round's two windows lasts."""
+    """How long each of a round's windows lasts."""
     missing: int = 1000
     refused: int = 100
     most_growth: float = 0.2
@@ -66,16 +69,16 @@ class Window:
 
 @dataclass(kw_only=True)
 class Comparison:
-    """All windows beside one noise, and those without."""
+    """The windows beside one noise, and the same rounds' in silence."""
 
     noise: Noise
-    without: list[Window] = field(default_factory=list)
+    without: list[Window]
     beside: list[Window] = field(default_factory=list)
 
     @property
     def growth(self) -> float:
-        """By how much the median p95 is greater beside the noise; 0.2 is a fifth."""
-        return _median(self.beside, "p95") / _median(self.without, "p95") - 1
+        """By how much the p95 is greater beside the noise than in silence: the median round; 0.2 is a fifth."""
+        return _growth(self.without, self.beside)
 
     @property
     def requests(self) -> float:
@@ -166,20 +169,19 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     """Compare every noise of the shape with silence."""
     operator = stage.operator()
     operator.start(wait=False)
-    comparisons = asyncio.run(_compare_all(stage, operator, shape, say))
+    silence, comparisons = asyncio.run(_compare_all(stage, operator, shape, say))
     verdict = Verdict(
         proof="neighbours",
         numbers={
             "shape": asdict(shape),
-            "windows": {
-                name: {
-                    "without": [asdict(window) for window in comparison.without],
-                    "beside": [asdict(window) for window in comparison.beside],
-                }
+            "silence": [asdict(window) for window in silence],
+            "beside": {
+                name: [asdict(window) for window in comparison.beside]
                 for name, comparison in comparisons.items()
             },
         },
     )
+    judge_silence(verdict, silence)
     for comparison in comparisons.values():
         if comparison.noise.a_minute:
             judge(verdict, comparison, comparisons.get(comparison.noise.control or ""), shape)
@@ -189,10 +191,15 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     return verdict
 
 
-async def _compare_all(stage: Stage, operator: Operator, shape: Shape, say: Say) -> dict[str, Comparison]:
-    known = noises(shape.missing, shape.refused)
+async def _compare_all(
+    stage: Stage, operator: Operator, shape: Shape, say: Say
+) -> tuple[list[Window], dict[str, Comparison]]:
+    """Measure silence and every noise, round by round; return the windows of silence, and all by noise."""
+    known, silence = noises(shape.missing, shape.refused), list[Window]()
+    found = {name: Comparison(noise=known[name], without=silence) for name in shape.noises}
     (namespace,) = workload.namespaces_of(shape.apps)
-    stage.cluster.kubectl("create", "namespace", namespace)
+    for name in (namespace, *(f"noise-{name}" for name in shape.noises)):
+        stage.cluster.kubectl("create", "namespace", name)
     async with connect(stage.cluster.kubeconfig) as api:
         driver = Driver(api=api, names=workload.names_of("quiet", shape.apps), timeout=300)
         async with driver.watching():
@@ -201,14 +208,14 @@ async def _compare_all(stage: Stage, operator: Operator, shape: Shape, say: Say)
         ground = Ground(stage=stage, operator=operator, api=api, quiet=quiet, seconds=shape.seconds)
         async with quiet.watching():
             await quiet.edit(shape.seconds)  # the first window of all is a slow one
-            found = {}
-            for name in shape.noises:
-                found[name] = Comparison(noise=known[name])
-                stage.cluster.kubectl("create", "namespace", f"noise-{name}")
-                for number in range(shape.rounds):
-                    await ground.compare(found[name], f"noise-{name}")
-                    say(f"{name}, round {number + 1}: {_line(found[name])}")
-        return found
+            for number in range(shape.rounds):
+                silence.append(await ground.measure())
+                say(f"round {number + 1}, silence: {_line(silence[-1])}")
+                for name, comparison in found.items():
+                    window = await ground.beside(comparison.noise, f"noise-{name}")
+                    comparison.beside.append(window)
+                    say(f"round {number + 1}, {name}: {_line(window)}")
+    return silence, found
 
 
 @dataclass(kw_only=True)
@@ -221,21 +228,20 @@ class Ground:
     quiet: Quiet
     seconds: float
 
-    async def compare(self, comparison: Comparison, namespace: str) -> None:
-        """Measure one round: a window without the noise, and one beside it."""
-        noise = comparison.noise
-        comparison.without.append(await self._measure())
+    async def beside(self, noise: Noise, namespace: str) -> Window:
+        """Measure a window beside the noise, and what the operator asks of the API server because of it."""
         audit = self.stage.audit()
         async with noise.make(self.api, namespace, noise.apps):
             position, began = audit.position(), time.monotonic()
             await asyncio.sleep(_LEAD_IN)
-            window = await self._measure()
+            window = await self.measure()
             minutes = (time.monotonic() - began) / 60
             asked = Counter(f"{r.verb} {r.resource}" for r in audit.since(position, namespace=namespace))
         requests = {kind: round(number / minutes / noise.apps, 2) for kind, number in asked.items()}
-        comparison.beside.append(replace(window, requests=requests))
+        return replace(window, requests=requests)
 
-    async def _measure(self) -> Window:
+    async def measure(self) -> Window:
+        """Measure a window."""
         process = self.operator._process
         assert process is not None, "it was not started"
         subject = Subject(process=process, user="", audit_log=self.operator.log_file, began_at=0)
@@ -255,6 +261,16 @@ class Ground:
         return self.operator.metric(f"{name}_sum"), self.operator.metric(f"{name}_count")
 
 
+def judge_silence(verdict: Verdict, silence: list[Window]) -> None:
+    """Add that the quiet apps did not wait for anything by themselves: what comes on top would not be seen else."""
+    slowest = max(window.p95 for window in silence)
+    verdict.add(
+        f"in silence 95 of 100 edits come true within {_AT_REST:g} s",
+        f"{1000 * slowest:.0f} ms in the slowest of {len(silence)} windows",
+        holds=slowest <= _AT_REST,
+    )
+
+
 def judge(verdict: Verdict, comparison: Comparison, control: Comparison | None, shape: Shape) -> None:
     """Add what `comparison` shows to the verdict; `control` is the price of the same edits by themselves."""
     noise = comparison.noise
@@ -262,7 +278,7 @@ def judge(verdict: Verdict, comparison: Comparison, control: Comparison | None, 
     claim = f"the quiet apps' p95 grows by less than {shape.most_growth:.0%} beside {noise.what}"
     measured, growth = f"{before:.0f} ms to {after:.0f} ms: {comparison.growth:+.0%}", comparison.growth
     if control:
-        growth = (1 + comparison.growth) / (1 + control.growth) - 1
+        growth = _growth(control.beside, comparison.beside)
         claim += ", as against beside the same edits that nobody acts upon"
         measured += f", as against {control.growth:+.0%}: {growth:+.0%}"
     verdict.add(claim, measured, holds=growth < shape.most_growth)
@@ -274,12 +290,11 @@ def judge(verdict: Verdict, comparison: Comparison, control: Comparison | None, 
     )
 
 
-def _line(comparison: Comparison) -> str:
-    without, beside = comparison.without[-1], comparison.beside[-1]
+def _line(window: Window) -> str:
+    requests = f"; requests a minute for each bad app: {window.requests}" if window.requests else ""
     return (
-        f"p95 {1000 * without.p95:.0f} ms and {1000 * beside.p95:.0f} ms; cpu {without.cpu:.0%} and {beside.cpu:.0%};"
-        f" queued {1000 * without.queued:.1f} ms and {1000 * beside.queued:.1f} ms;"
-        f" requests a minute for each bad app: {beside.requests}"
+        f"p50 {1000 * window.p50:.0f} ms; p95 {1000 * window.p95:.0f} ms; cpu {window.cpu:.0%};"
+        f" queued {1000 * window.queued:.1f} ms{requests}"
     )
 
 
@@ -304,6 +319,11 @@ def _change(comparison: Comparison, name: str, factor: float, *, digits: int = 0
     return " → ".join(
         f"{factor * _median(windows, name):.{digits}f}" for windows in (comparison.without, comparison.beside)
     )
+
+
+def _growth(before: list[Window], after: list[Window]) -> float:
+    """Compare round with round, for the machine is another one a minute later; return the median."""
+    return statistics.median(late.p95 / early.p95 for early, late in zip(before, after, strict=True)) - 1
 
 
 def _median(windows: list[Window], name: str) -> float:

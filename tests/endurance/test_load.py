@@ -33,16 +33,38 @@ def test_nothing_is_held_that_was_not_held_before(given: Stage) -> None:
 def test_what_the_edits_cost_by_themselves_is_not_held_against_the_operator() -> None:
     """Half as much again is too much, but not where the same edits cost a third when nobody acts upon them."""
     found = noises(missing=1, refused=1)
-    noisy, control = (neighbours.Comparison(noise=found[name]) for name in ("noisy", "copied"))
-    for comparison, beside in ((noisy, 0.030), (control, 0.026)):
-        for windows, p95 in ((comparison.without, 0.020), (comparison.beside, beside)):
-            windows.append(neighbours.Window(p50=0.01, p95=p95, cpu=0.1, queued=0.001))
+    noisy, control = (
+        neighbours.Comparison(noise=found[name], without=[_window(0.020)], beside=[_window(p95)])
+        for name, p95 in (("noisy", 0.030), ("copied", 0.026))
+    )
     held = []
     for against in (None, control):
         verdict = Verdict(proof="neighbours")
         neighbours.judge(verdict, noisy, against, neighbours.Shape())
         held.append(verdict.claims[0].holds)
     assert held == [False, True]
+
+
+def test_a_window_is_compared_with_its_own_round() -> None:
+    """A round in which all was slow says nothing about the noise."""
+    comparison = neighbours.Comparison(
+        noise=noises(missing=1, refused=1)["copied"],
+        without=[_window(p95) for p95 in (0.020, 0.040, 0.020)],
+        beside=[_window(p95) for p95 in (0.022, 0.044, 0.060)],
+    )
+    assert comparison.growth == pytest.approx(0.1)
+
+
+def test_a_silence_in_which_the_quiet_apps_are_held_off_proves_nothing() -> None:
+    """They would be no slower beside anything."""
+    verdict = Verdict(proof="neighbours")
+    neighbours.judge_silence(verdict, [_window(0.02), _window(0.03)])
+    neighbours.judge_silence(verdict, [_window(0.02), _window(13.0)])
+    assert [claim.holds for claim in verdict.claims] == [True, False]
+
+
+def _window(p95: float) -> neighbours.Window:
+    return neighbours.Window(p50=0.01, p95=p95, cpu=0.1, queued=0.001)
 
 
 def test_the_slope_is_told_in_megabytes_an_hour() -> None:
