@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 QUANTITY_PATTERN = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?"
 
@@ -21,8 +22,9 @@ def is_quantity(text: str) -> bool:
     return re.fullmatch(QUANTITY_PATTERN, text) is not None
 
 
+@lru_cache(maxsize=1024)
 def quantity(text: str) -> Fraction:
-    """The exact value of a quantity; the text must be one."""
+    """The exact value of a quantity; the text must be one. Remembered, since all apps ask for the same few."""
     found = _QUANTITY.fullmatch(text)
     if found is None or not is_quantity(text):
         raise ValueError(f"{text!r} is no quantity")
