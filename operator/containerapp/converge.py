@@ -89,18 +89,20 @@ class Writer:
         self._budgets.pop(key, None)
 
     async def still_exists(self, key: AppKey, uid: str) -> bool | None:
-        """Ask for the app, and take the answer into the cache: True while it lives, None when none of the name does.
+        """Ask for the app, and take the answer into the cache: True while it lives as it was, None when none does.
 
         Asked before a child that was there is made again: children vanish with their app, and after a broken watch
-        nobody may have told of the app's own end. Likewise before an earlier app's child is taken for garbage.
+        nobody may have told of the app's own end. Likewise before an earlier app's child is taken for garbage. An
+        answer that is news is False, too: the watch that brings it later brings nothing new, so that whoever asked
+        has to begin anew with it.
         """
         try:
             stored = without_managed_fields(await self.client.get(path(API_VERSION, PLURAL, *key)))
         except NotFound:
             self.cache.drop_app(key, uid)
             return None
-        self.cache.put_app(stored)
-        return stored["metadata"]["uid"] == uid and not deleting(stored)
+        news = self.cache.put_app(stored)
+        return stored["metadata"]["uid"] == uid and not deleting(stored) and not news
 
     async def converge(
         self, target: Target, plan: Plan, *, settled: Callable[[], bool]

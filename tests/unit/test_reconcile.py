@@ -54,6 +54,24 @@ async def test_a_child_that_vanished_while_the_api_server_is_away_is_asked_for_a
     client.apply.assert_not_awaited()
 
 
+async def test_news_of_an_app_that_come_by_a_question_are_acted_upon() -> None:
+    """The watch was broken when the app was edited; when it tells at last, that is known already and no news."""
+    known = {"resources": [{"apiVersion": "v1", "kind": "ServiceAccount", "name": NAME}]}
+    spec = {"image": f"shop@{DIGEST}", "port": 9090}
+    edited = app_manifest(spec, status=known, resourceVersion="2", generation=2)
+    client = Mock(apply=AsyncMock(side_effect=UNAVAILABLE), get=AsyncMock(return_value=edited))
+    reconciler = _reconciler(client, known)
+    assert await reconciler.reconcile(KEY) == Next(after=0.0)
+    client.apply.assert_not_awaited()
+    await reconciler.reconcile(KEY)
+    ports = [
+        call.args[1]["spec"]["ports"][0]["port"]
+        for call in client.apply.await_args_list
+        if call.args[1]["kind"] == "Service"
+    ]
+    assert ports == [9090]
+
+
 async def test_an_app_that_is_held_off_is_told_so_once_a_pause() -> None:
     """However often somebody undoes what is written."""
 
