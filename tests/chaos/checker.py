@@ -7,7 +7,7 @@ it: names, kinds, owners, images, ports, counts and the status are worked out he
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.chaos.users import FOREIGN_LABEL
@@ -27,7 +27,7 @@ class Violation:
     complaint: str
     found: Any = None
     collectors: bool = False
-    """Whether it is for Kubernetes' garbage collector alone to mend."""
+    """Whether it is for Kubernetes' own controllers alone to mend: mostly for its garbage collector."""
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.complaint}" + (
@@ -85,9 +85,13 @@ class Checker:
         for kind in _CHILDREN:
             if foreign is None or foreign.kind != kind:
                 yield from self._check_child(app, kind, live.get((kind, app.name)))
-        yield from self._check_status(app, found, live, foreign)
+        account = ("ServiceAccount", app.spec.get("serviceAccountName", app.name))
+        waits = account in _NOT_OURS and account not in live
+        for violation in self._check_status(app, found, live, foreign):
+            yield replace(violation, collectors=waits)
         if foreign is None or foreign.kind != "Deployment":
-            yield from self._check_pods(app, live)
+            for violation in self._check_pods(app, live):
+                yield replace(violation, collectors=waits)
 
     def _check_child(self, app: WantedApp, kind: str, child: Manifest | None) -> Iterator[Violation]:
         subject = f"{kind} {app.namespace}/{app.name}"

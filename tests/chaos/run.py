@@ -69,7 +69,7 @@ class Report:
     settled_after: float | None = None
     restarts: int = 0
     left_by_collector: int | None = None
-    """Objects that Kubernetes' garbage collector had forgotten, if it did: ReplicaSets of Deployments long gone."""
+    """Things that Kubernetes' controllers had forgotten, if they did: ReplicaSets of Deployments long gone, mostly."""
     traffic: Traffic | None = None
     violations: list[Violation] = field(default_factory=list)
 
@@ -89,7 +89,7 @@ class Report:
     def _collector(self) -> list[str]:
         if self.left_by_collector is None:
             return []
-        return [f"  Kubernetes' garbage collector had forgotten {self.left_by_collector} objects; begun anew"]
+        return [f"  Kubernetes' controllers had forgotten {self.left_by_collector} things; begun anew"]
 
 
 @dataclass(kw_only=True)
@@ -186,10 +186,11 @@ class Run:
             time.sleep(0.5)
 
     def _renew_collector(self, left: int) -> None:
-        """Give Kubernetes' own garbage collector another chance, once, when all that is wrong is its affair.
+        """Give Kubernetes' own controllers another chance, once, when all that is wrong is their affair.
 
-        An owner that is deleted and made again while its watch is broken looks to it like one that was changed: what
-        the former one owned stays for ever. One that begins anew finds it. The operator gets no such help.
+        An owner that is deleted and made again while its watch is broken looks to the garbage collector like one that
+        was changed: what the former one owned stays for ever. A namespace looks so to whoever makes its ServiceAccount
+        `default`. One that begins anew finds it. The operator gets no such help.
         """
         if self.report.left_by_collector is None:
             self.report.left_by_collector = left
@@ -218,7 +219,7 @@ def bugs(operator: Operator) -> list[Violation]:
 
 
 def _forgotten(found: list[Violation]) -> bool:
-    """Whether all that is wrong is the garbage collector's affair."""
+    """Whether all that is wrong is the affair of Kubernetes' own controllers."""
     return bool(found) and all(violation.collectors for violation in found)
 
 
