@@ -45,8 +45,8 @@ def tag_moved(message: str) -> Event:
 def held_off(seconds: float) -> Event:
     """What is asked for now is written later."""
     message = (
-        f"The app, or what it consists of, is changed too often. What is asked for then is written in {seconds:.0f} s; "
-        "see what edits it without end, or undoes what the operator writes."
+        f"The app, or what it consists of, is changed too often: it is written again in {seconds:.0f} s, as is asked "
+        "for by then. See what edits it without end, or undoes what the operator writes."
     )
     return Event(type="Warning", reason="HeldOff", message=message)
 
