@@ -35,9 +35,10 @@ def _read(spec: Any) -> ContainerApp | None:
 
 
 def test_the_specs_tried_are_right_and_wrong() -> None:
-    """The tests below would hold of specs that are all refused, too."""
-    assert find(specs(), lambda spec: len(spec) > 3 and _read(spec) is not None, settings=BROAD)
-    assert find(specs(), lambda spec: _read(spec) is None, settings=BROAD)
+    """The tests below would hold of specs that are all refused, too. Sixty draws miss a good one now and then."""
+    many = settings(BROAD, max_examples=2000)
+    assert find(specs(), lambda spec: len(spec) > 3 and _read(spec) is not None, settings=many)
+    assert find(specs(), lambda spec: _read(spec) is None, settings=many)
 
 
 @BROAD
