@@ -84,6 +84,10 @@ class Writer:
         budget.left, budget.refused = budget.left - 1.0, 0
         return 0.0
 
+    def pause_begins(self, key: AppKey) -> bool:
+        """Whether the app was just held off for the first time since its last update."""
+        return self._budgets[key].refused == 1
+
     def forget(self, key: AppKey) -> None:
         """Drop the budget of an app that is gone."""
         self._budgets.pop(key, None)

@@ -100,7 +100,6 @@ class Reconciler:
     _patched_at: dict[AppKey, float] = field(default_factory=dict)
     _announced: dict[AppKey, tuple[Event, int]] = field(default_factory=dict)
     _diagnoses: dict[AppKey, Diagnosis] = field(default_factory=dict)
-    _held_until: dict[AppKey, float] = field(default_factory=dict)
     _uids: dict[AppKey, str] = field(default_factory=dict)
     _gone_since: dict[AppKey, float] = field(default_factory=dict)
     _untold: set[AppKey] = field(default_factory=set)
@@ -163,7 +162,6 @@ class Reconciler:
             self._patched_at,
             self._announced,
             self._diagnoses,
-            self._held_until,
             self._uids,
             self._gone_since,
         ):
@@ -202,11 +200,8 @@ class Reconciler:
 
     def _hold_off(self, key: AppKey, manifest: Manifest, seconds: float) -> Next:
         """Say once in a pause that there is one: the user waits for it, and may not know why."""
-        if seconds >= _WORTH_TELLING and self.clock() >= self._held_until.get(key, -math.inf):
-            self._held_until[key] = self.clock() + seconds
-            event = held_off(seconds)
-            _logger.info("%s: %s", event.reason, event.message)
-            self.recorder.record(event_manifest(event, manifest, self._timestamp()))
+        if seconds >= _WORTH_TELLING and self.writer.pause_begins(key):
+            self._announce(held_off(seconds), manifest)
         return Next(after=seconds)
 
     def _gather(self, key: AppKey, app: ContainerApp) -> ImageState:
@@ -333,8 +328,11 @@ class Reconciler:
             if self._announced.get(key) == (event, new["observedGeneration"]):
                 continue  # a Pod that was lost and replaced is no new rollout
             self._announced[key] = (event, new["observedGeneration"])
-            _logger.info("%s: %s", event.reason, event.message)
-            self.recorder.record(event_manifest(event, manifest, self._timestamp()))
+            self._announce(event, manifest)
+
+    def _announce(self, event: Event, manifest: Manifest) -> None:
+        _logger.info("%s: %s", event.reason, event.message)
+        self.recorder.record(event_manifest(event, manifest, self._timestamp()))
 
     def _next(
         self, key: AppKey, app: ContainerApp, image: ImageState, error: ContainerAppError | None

@@ -87,11 +87,10 @@ class Checker:
                 yield from self._check_child(app, kind, live.get((kind, app.name)))
         account = ("ServiceAccount", app.spec.get("serviceAccountName", app.name))
         waits = account in _NOT_OURS and account not in live
-        for violation in self._check_status(app, found, live, foreign):
-            yield replace(violation, collectors=waits)
+        late = [*self._check_status(app, found, live, foreign)]
         if foreign is None or foreign.kind != "Deployment":
-            for violation in self._check_pods(app, live):
-                yield replace(violation, collectors=waits)
+            late += self._check_pods(app, live)
+        yield from (replace(violation, collectors=waits) for violation in late)
 
     def _check_child(self, app: WantedApp, kind: str, child: Manifest | None) -> Iterator[Violation]:
         subject = f"{kind} {app.namespace}/{app.name}"
