@@ -265,8 +265,7 @@ class Reconciler:
         if deployment is None or rollout.complete:
             self._diagnoses.pop(key, None)
             return None
-        nobody_to_ask = not (rollout.observed and rollout.updated)  # Kubernetes has not come to this app yet
-        if nobody_to_ask or self._rolling_for(manifest) < _DIAGNOSE_AFTER:
+        if not rollout.begun or self._rolling_for(manifest) < _DIAGNOSE_AFTER:
             return None
         known = self._diagnoses.get(key)
         if known is not None and self.clock() < known.valid_until:
@@ -342,8 +341,8 @@ class Reconciler:
         if image.error is not None:
             return Next(error=image.error, awaits_news=True)
         rollout = self._rollout(key, app)
-        if not rollout.exists or rollout.complete:
-            return Next()
+        if not rollout.begun or rollout.complete:
+            return Next()  # what comes next is an event
         known = self._diagnoses.get(key)
         return Next(after=known.interval if known else _DIAGNOSE_AFTER)
 

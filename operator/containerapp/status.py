@@ -87,6 +87,11 @@ class Rollout:
             and self.available == self.desired
         )
 
+    @property
+    def begun(self) -> bool:
+        """Whether Kubernetes has come to the newest template, so that there are Pods of it."""
+        return self.observed and self.updated > 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:

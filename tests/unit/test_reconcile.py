@@ -24,6 +24,7 @@ from tests.builders import (
     as_stored,
     desired_children,
     live_children,
+    pinned,
 )
 
 UNAVAILABLE = Transient("ApiServerUnavailable", "The API server is away.")
@@ -192,8 +193,10 @@ async def test_pods_are_asked_what_they_wait_for_once_there_are_any(
     }
     client = Mock(get=AsyncMock(return_value={"items": []}), apply=AsyncMock(return_value=app_manifest()))
     reconciler = _reconciler(client, {"conditions": [since]})
-    for child in desired_children(an_app({"image": f"shop@{DIGEST}"})):
-        child["metadata"] |= {"uid": "a uid", "resourceVersion": "5", "generation": 2}
+    image = f"shop@{DIGEST}"
+    for child in live_children(an_app({"image": image}), pinned(image)).values():
+        child["metadata"]["generation"] = 2
         reconciler.cache.put_child(child | ({"status": counts} if child["kind"] == "Deployment" else {}))
-    await reconciler.reconcile(KEY)
+    following = await reconciler.reconcile(KEY)
     assert [call.args[0].split("/")[-1] for call in client.get.await_args_list] == ["pods"] * asked
+    assert (following.after is not None) == bool(asked), "who can ask nobody waits for an event"
