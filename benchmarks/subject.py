@@ -126,6 +126,15 @@ def install(cluster: Cluster) -> Path:
     return cluster.kubeconfig_for_service_account(_NAMESPACE, _RELEASE)
 
 
+def _chart_environment(cluster: Cluster) -> dict[str, str]:
+    """Return what the chart's Deployment gives the operator, except what is known in a Pod only."""
+    deployment = json.loads(
+        cluster.kubectl("get", "deployment", _RELEASE, f"--namespace={_NAMESPACE}", "--output=json")
+    )
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return {item["name"]: item["value"] for item in container["env"] if "value" in item}
+
+
 def _await_storage(cluster: Cluster) -> None:
     """Wait until apps can be listed: a definition just made answers 429 and drops connections for a while."""
     deadline = time.monotonic() + _START_SECONDS
@@ -146,6 +155,7 @@ def operator(cluster: Cluster, kubeconfig: Path, log: Path) -> Iterator[Subject]
     port = _free_port()
     environment = {
         **os.environ,
+        **_chart_environment(cluster),
         "KUBECONFIG": str(kubeconfig),
         "CONTAINERAPP_HTTP_HOST": "127.0.0.1",
         "CONTAINERAPP_HTTP_PORT": str(port),

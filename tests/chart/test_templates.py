@@ -168,6 +168,11 @@ def test_the_pod_knows_its_name_its_namespace_and_its_memory_limit(chart: Chart)
     }
 
 
+def test_large_blocks_of_memory_are_given_back(chart: Chart) -> None:
+    """By default glibc raises the size above which it does so, and the holes that connections leave stay."""
+    assert plain_environment(chart.only("Deployment"))["MALLOC_MMAP_THRESHOLD_"] == "65536"
+
+
 def test_the_operator_is_given_time_to_finish_its_work(chart: Chart) -> None:
     """The kubelet must not kill what shutdownTimeout allows to run."""
     assert _pod(chart, shutdownTimeout=90.5)["terminationGracePeriodSeconds"] == 106

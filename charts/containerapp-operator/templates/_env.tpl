@@ -14,6 +14,9 @@
     resourceFieldRef:
       containerName: operator
       resource: limits.memory
+{{- /* From this size on glibc gives memory back when it is freed: connections' buffers, lists. In bytes. */}}
+- name: MALLOC_MMAP_THRESHOLD_
+  value: "65536"
 {{- $settings := dict
   "NAMESPACES" (join "," .Values.watchNamespaces)
   "DEFAULT_REGISTRY" .Values.defaultRegistry
