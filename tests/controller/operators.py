@@ -118,6 +118,11 @@ class Operator:
             self._process.wait()
             raise AssertionError(f"did not end within {_STOP_SECONDS:.0f} s:\n{self.tail()}") from None
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal: pause it, say, and let it go on."""
+        assert self._process is not None, "it was not started"
+        self._process.send_signal(number)
+
     def kill(self) -> None:
         """End it at once, wherever it is."""
         if self._process is not None:

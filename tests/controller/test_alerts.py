@@ -250,12 +250,14 @@ def test_apps_that_wait_for_a_worker_are_seen(
     """One worker, and an API server that says nothing for eight seconds."""
     if cluster.supervision is None:
         pytest.skip("this cluster's API server cannot be paused")
-    operator.environment |= {"CONTAINERAPP_WORKERS": "1"}
+    operator.environment |= {"CONTAINERAPP_WORKERS": "1", "CONTAINERAPP_LEADER_ELECTION": "false"}
     operator.start()
     names = [f"patient-{number}" for number in range(12)]
+    operator.signal(signal.SIGSTOP)  # so that it learns of all of them before it can serve one
     for name in names:
         world.apply(name)
     cluster.signal("kube-apiserver", signal.SIGSTOP)
+    operator.signal(signal.SIGCONT)
     time.sleep(8)
     cluster.signal("kube-apiserver", signal.SIGCONT)
     watched.await_alert("ContainerAppReconcilesWait")
