@@ -252,6 +252,8 @@ def test_apps_that_wait_for_a_worker_are_seen(
         pytest.skip("this cluster's API server cannot be paused")
     operator.environment |= {"CONTAINERAPP_WORKERS": "1", "CONTAINERAPP_LEADER_ELECTION": "false"}
     operator.start()
+    world.apply("first")
+    world.await_ready("first")  # the watch of the apps has begun
     names = [f"patient-{number}" for number in range(12)]
     operator.signal(signal.SIGSTOP)  # so that it learns of all of them before it can serve one
     for name in names:
