@@ -131,15 +131,13 @@ class Faults:
             process.send_signal(number)
 
     def _pause_operator(self, operator: Operator, seconds: float) -> None:
-        process = operator._process
-        if process is None or process.poll() is not None:
+        if not operator.running:
             return
         self.paused.add(operator.name)
-        process.send_signal(signal.SIGSTOP)
         try:
-            self.over.wait(seconds)
+            with operator.paused():
+                self.over.wait(seconds)
         finally:
-            process.send_signal(signal.SIGCONT)
             self.paused.discard(operator.name)
 
     def _kill(self, component: str, seconds: float) -> None:

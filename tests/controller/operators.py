@@ -14,7 +14,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -118,10 +119,16 @@ class Operator:
             self._process.wait()
             raise AssertionError(f"did not end within {_STOP_SECONDS:.0f} s:\n{self.tail()}") from None
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send it a signal: pause it, say, and let it go on."""
-        assert self._process is not None, "it was not started"
-        self._process.send_signal(number)
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the process in its tracks while inside."""
+        process = self._process
+        assert process is not None, "it was not started"
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it at once, wherever it is."""

@@ -255,11 +255,10 @@ def test_apps_that_wait_for_a_worker_are_seen(
     world.apply("first")
     world.await_ready("first")  # the watch of the apps has begun
     names = [f"patient-{number}" for number in range(12)]
-    operator.signal(signal.SIGSTOP)  # so that it learns of all of them before it can serve one
-    for name in names:
-        world.apply(name)
-    cluster.signal("kube-apiserver", signal.SIGSTOP)
-    operator.signal(signal.SIGCONT)
+    with operator.paused():  # so that it learns of all of them before it can serve one
+        for name in names:
+            world.apply(name)
+        cluster.signal("kube-apiserver", signal.SIGSTOP)
     time.sleep(8)
     cluster.signal("kube-apiserver", signal.SIGCONT)
     watched.await_alert("ContainerAppReconcilesWait")

@@ -7,7 +7,6 @@ chaos run; operators are ended with the stage, however it ends.
 from __future__ import annotations
 
 import secrets
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -133,18 +132,6 @@ def stage(cluster: Cluster, directory: Path) -> Iterator[Stage]:
             digests=digests,
             stack=stack,
         )
-
-
-@contextmanager
-def paused(operator: Operator) -> Iterator[None]:
-    """Stop a process in its tracks while inside."""
-    process = operator._process
-    assert process is not None, "it was not started"
-    process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGCONT)
 
 
 def spec(serial: int, tag: str) -> Manifest:

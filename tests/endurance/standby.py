@@ -19,7 +19,7 @@ from tests.chaos.run import bugs
 from tests.chaos.users import Users
 from tests.controller.audit import Audit, Request
 from tests.controller.operators import Operator, eventually
-from tests.endurance.stage import Say, Stage, paused, said, spec
+from tests.endurance.stage import Say, Stage, said, spec
 from tests.endurance.verdict import Verdict
 
 _SPACE = "standby"
@@ -111,7 +111,7 @@ def _strike(cause: str, leader: Operator, audit: Audit) -> Handover:
         first = _await_write(audit, position)
         leader.start(wait=False)
     else:
-        with paused(leader):
+        with leader.paused():
             first = _await_write(audit, position)
             time.sleep(_STEADY_SECONDS)
     return Handover(cause=cause, seconds=first - struck)
