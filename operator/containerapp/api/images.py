@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NoReturn
 
 from containerapp.errors import InvalidSpec
@@ -119,6 +120,7 @@ class ImageReference:
         return f"{self.name}@{digest}"
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str, *, default_registry: str) -> ImageReference:
     """Return the image that `text` means.
 

@@ -9,6 +9,7 @@ round, is a bug in this file.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError
@@ -252,7 +253,7 @@ class ContainerAppSpec(ApiModel):
     def container_ports(self) -> tuple[ContainerPort, ...]:
         """The app's ports, whichever way they were written; empty for a worker."""
         if self.port is not None:
-            return (ContainerPort(name="http", container_port=self.port),)
+            return _http(self.port)
         return self.ports
 
     def probe_port(self) -> ContainerPort | None:
@@ -262,6 +263,11 @@ class ContainerAppSpec(ApiModel):
     def wanted_service(self) -> Service | None:
         """The Service that the app is to have; none for a worker."""
         return self.service if self.container_ports() else None
+
+
+@lru_cache(maxsize=1024)
+def _http(port: int) -> tuple[ContainerPort, ...]:
+    return (ContainerPort(name="http", container_port=port),)
 
 
 class ContainerApp(ApiModel):
