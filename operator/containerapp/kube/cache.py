@@ -7,8 +7,9 @@ as JSON text: read as Python values they take four times the memory.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self, TypeAlias
@@ -19,7 +20,9 @@ from containerapp.api.v1alpha1 import KIND
 from containerapp.model import APP_LABEL, AppKey, ChildKind, Manifest, ObjectRef
 from containerapp.status import state_of
 
-_TOMBSTONES = 10_000
+_REMEMBERED = 120.0
+"""Seconds for which the end of a child is known: longer than the answer to any write of ours takes."""
+
 _READ = 256
 """Objects that are held as they were read last, since one reconcile looks at each several times."""
 
@@ -64,13 +67,17 @@ def _read(text: bytes) -> Manifest:
 
 
 class Cache:
-    """Apps by key, children by the key of their app. What it returns is shared: nobody may change it."""
+    """Apps by key, children by the key of their app. What it returns is shared: nobody may change it.
 
-    def __init__(self) -> None:
+    `clock` is monotonic, in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._apps: dict[AppKey, _Packed] = {}
         self._states: dict[AppKey, str] = {}
         self._children: defaultdict[AppKey, dict[ObjectRef, _Packed]] = defaultdict(dict)
-        self._tombstones: OrderedDict[_Identity, int] = OrderedDict()
+        self._tombstones: OrderedDict[_Identity, tuple[int, float]] = OrderedDict()
         self._floors: dict[tuple[str, str, str | None], int] = {}
 
     def app(self, key: AppKey) -> Manifest | None:
@@ -113,7 +120,7 @@ class Cache:
             return None
         ref, version = ObjectRef.of(manifest), _version(manifest)
         known = self._children.get(key, {}).get(ref)
-        if known is None and version <= max(self._floor(key, ref), self._tombstones.get((key, ref), 0)):
+        if known is None and version <= max(self._floor(key, ref), self._ended_at((key, ref))):
             return None
         return self._store(key, ref, _Packed.of(manifest)) if _newer(version, known) else None
 
@@ -170,10 +177,15 @@ class Cache:
             del self._children[key]
 
     def _bury(self, identity: _Identity, version: int) -> None:
-        self._tombstones[identity] = version
+        now = self._clock()
+        self._tombstones[identity] = version, now
         self._tombstones.move_to_end(identity)
-        if len(self._tombstones) > _TOMBSTONES:
+        while next(iter(self._tombstones.values()))[1] < now - _REMEMBERED:
             self._tombstones.popitem(last=False)
+
+    def _ended_at(self, identity: _Identity) -> int:
+        """Return the version at which a child ended, 0 where that is long ago or not known."""
+        return self._tombstones.get(identity, (0, 0.0))[0]
 
 
 def app_key(child: Manifest) -> AppKey | None:

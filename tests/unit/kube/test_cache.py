@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from containerapp.kube import cache as cache_module
 from containerapp.kube.cache import Cache, Listed, app_key, without_managed_fields
 from containerapp.model import APP_LABEL, AppKey, Manifest, ObjectRef
 from containerapp.render import deployment
@@ -119,12 +118,13 @@ def test_an_apps_last_child_leaves_no_empty_entry_behind() -> None:
     assert len(cache._children) == 0
 
 
-def test_remembers_only_so_many_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest is forgotten first; late answers are seconds late, not hours."""
-    monkeypatch.setattr(cache_module, "_TOMBSTONES", 2)
-    cache = Cache()
+def test_forgets_the_ends_of_long_ago() -> None:
+    """Late answers are seconds late, not hours; an app that ended twice counts by its last end."""
+    now = 0.0
+    cache = Cache(clock=lambda: now)
     for number, name in enumerate(["a", "b", "a", "c"], start=10):
         cache.drop_child(_child(number, name=name))
+        now += 61.0
     assert cache.put_child(_child(10, name="b")) is not None
     assert cache.put_child(_child(10, name="a")) is None
     assert cache.put_child(_child(10, name="c")) is None
