@@ -18,7 +18,7 @@ from containerapp.kube.cache import Cache, without_managed_fields
 from containerapp.kube.client import Client, Conflict, Invalid, NotFound, path
 from containerapp.model import ADOPT_ANNOTATION, AppKey, Manifest, ObjectRef
 from containerapp.plan import Plan, differs
-from containerapp.render import CHILDREN
+from containerapp.render import CHILDREN, selector
 
 _logger = logging.getLogger(__name__)
 
@@ -107,6 +107,23 @@ class Writer:
             return None
         news = self.cache.put_app(stored)
         return stored["metadata"]["uid"] == uid and not deleting(stored) and not news
+
+    async def bring_back(self, target: Target, ref: ObjectRef) -> bool:
+        """Give a child of the app its labels back, and with them its place in the watches, where somebody took them.
+
+        False where there is no such child any more, or it is not the app's.
+        """
+        url = _url(target.key, ref)
+        try:
+            stored = without_managed_fields(await self.client.get(url))
+            if deleting(stored) or not owned_by(stored, target.app.metadata.uid):
+                return False
+            _logger.info("%s has lost its labels, and gets them back", ref)
+            identity = {"uid": stored["metadata"]["uid"], "labels": selector(target.app)}
+            self.cache.put_child(without_managed_fields(await self.client.merge(url, {"metadata": identity})))
+        except NotFound:
+            return False
+        return True
 
     async def converge(
         self, target: Target, plan: Plan, *, settled: Callable[[], bool]

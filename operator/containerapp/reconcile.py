@@ -131,6 +131,10 @@ class Reconciler:
             return Next(after=_PENDING_GRACE)
         target = Target(key=key, app=app, live=dict(self.cache.children(key)))
         plan = self._plan(target, image)
+        if image.pin is not None:
+            for ref in _out_of_sight(target, plan):
+                if await self.writer.bring_back(target, ref):
+                    return Next(after=0.0)
         doubtful = plan.leftovers or _recreates(plan, app)
         if doubtful and not await self.writer.still_exists(key, app.metadata.uid):
             return Next(after=0.0)
@@ -375,6 +379,23 @@ class Reconciler:
 
     def _timestamp(self) -> str:
         return self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _out_of_sight(target: Target, plan: Plan) -> list[ObjectRef]:
+    """Children that the status names, which neither the watches show nor the app wants any more.
+
+    They were pruned a moment ago; or somebody took the labels off them, by which they are watched.
+    """
+    created = {ObjectRef.of(manifest) for manifest in plan.creates}
+    known = (
+        ObjectRef(api_version=resource.api_version, kind=resource.kind, name=resource.name)
+        for resource in target.app.status.resources
+    )
+    return [
+        ref
+        for ref in known
+        if (ref.api_version, ref.kind) in _ORDER and ref not in target.live and ref not in created
+    ]
 
 
 def _recreates(plan: Plan, app: ContainerApp) -> bool:

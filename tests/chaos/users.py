@@ -193,6 +193,9 @@ class Users:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"namespace {self.namespace} does not end")
             time.sleep(0.2)
+        # A namespace controller that could not ask for all kinds, the API server being down, leaves apps behind.
+        for survivor in insist(lambda: self.api.list("ContainerApp", self.namespace)):
+            self._remove("ContainerApp", survivor["metadata"]["name"])
         self.settle_in()
 
 

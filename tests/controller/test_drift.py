@@ -112,6 +112,27 @@ def test_a_child_that_carries_the_owner_reference_without_being_wanted_is_pruned
     assert world.get("Deployment", "original")["metadata"]["uid"] == original["metadata"]["uid"]
 
 
+def test_a_child_that_loses_its_labels_is_pruned_nevertheless(world: World) -> None:
+    """No watch shows it any more; that it was there is known from the status alone."""
+    world.run("unlabelled", port=8080)
+    with world.operator.paused():  # lest it gives them back while the account is still wanted
+        world.patch("ServiceAccount", "unlabelled", {"metadata": {"labels": None}})
+        world.apply("unlabelled", port=8080, serviceAccountName="default")
+    world.until(
+        "the account is gone",
+        lambda: world.find("ServiceAccount", "unlabelled") is None,
+        names=["unlabelled"],
+    )
+    world.until(
+        "the status names it no more",
+        lambda: (
+            [resource["kind"] for resource in world.await_ready("unlabelled")["status"]["resources"]]
+            == ["Service", "Deployment"]
+        ),
+        names=["unlabelled"],
+    )
+
+
 def test_a_child_that_loses_its_owner_is_nobodys_until_it_is_adopted(world: World) -> None:
     """The operator cannot tell it from a foreign object under its name."""
     world.run("orphan", port=8080)

@@ -9,6 +9,9 @@ from __future__ import annotations
 from containerapp.api.v1alpha1 import ContainerApp
 from containerapp.model import ChildKind, Inputs, Manifest, ObjectRef
 from containerapp.render import deployment, service, service_account
+from containerapp.render._metadata import selector
+
+__all__ = ["CHILDREN", "needed", "render", "selector"]
 
 CHILDREN: tuple[ChildKind, ...] = (
     service_account.CHILD,
