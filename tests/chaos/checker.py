@@ -82,9 +82,10 @@ class Checker:
         }
         if lost:
             yield Violation(subject=subject, complaint=f"the spec is not {app.spec}", found=lost)
+        blocked = foreign is not None and _wants(app, foreign.kind)
         for kind in _CHILDREN:
             if foreign is None or foreign.kind != kind:
-                yield from self._check_child(app, kind, live.get((kind, app.name)))
+                yield from self._check_child(app, kind, live.get((kind, app.name)), blocked=blocked)
         account = ("ServiceAccount", app.spec.get("serviceAccountName", app.name))
         waits = account in _NOT_OURS and account not in live
         late = [*self._check_status(app, found, live, foreign)]
@@ -92,7 +93,10 @@ class Checker:
             late += self._check_pods(app, live)
         yield from (replace(violation, collectors=waits) for violation in late)
 
-    def _check_child(self, app: WantedApp, kind: str, child: Manifest | None) -> Iterator[Violation]:
+    def _check_child(
+        self, app: WantedApp, kind: str, child: Manifest | None, *, blocked: bool
+    ) -> Iterator[Violation]:
+        """Check one child; nothing is pruned while somebody else's object is in the way of another (`blocked`)."""
         subject = f"{kind} {app.namespace}/{app.name}"
         wanted = _wants(app, kind)
         if child is None:
@@ -106,7 +110,7 @@ class Checker:
         own = {"app.kubernetes.io/name": app.name, "app.kubernetes.io/managed-by": "containerapp-operator"}
         if not own.items() <= labels.items():
             yield Violation(subject=subject, complaint="labels are missing", found=labels)
-        if not wanted and kind != "Deployment" and not (app.image_is_missing or app.pods_fail):
+        if not wanted and kind != "Deployment" and not (app.image_is_missing or app.pods_fail or blocked):
             yield Violation(subject=subject, complaint="nothing asks for this child any more")
         if kind == "Deployment":
             yield from self._check_deployment(app, child)
