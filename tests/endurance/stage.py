@@ -89,13 +89,9 @@ class Stage:
         return Audit(log=self.cluster.audit_log, user=(identity or self.identity).user)
 
     def renew_controllers(self) -> None:
-        """Start Kubernetes' own controllers and the simulated nodes afresh, which may have missed something.
-
-        After an outage they may also be minutes late, unlike the operator.
-        """
-        for component in ("kube-controller-manager", "kwok"):
-            self.cluster.stop(component)
-            self.cluster.start(component)
+        """Start Kubernetes' own controllers afresh: after an outage they may be minutes late, unlike the operator."""
+        self.cluster.stop("kube-controller-manager")
+        self.cluster.start("kube-controller-manager")
 
     def settle(self, namespaces: Iterable[str], timeout: float) -> tuple[float, list[Violation]]:
         """Wait until the cluster holds exactly what is wanted; return the seconds, and what is still wrong."""
