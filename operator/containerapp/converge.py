@@ -115,7 +115,7 @@ class Writer:
         """
         url = _url(target.key, ref)
         try:
-            stored = without_managed_fields(await self.client.get(url))
+            stored = await self.client.get(url)
             if deleting(stored) or not owned_by(stored, target.app.metadata.uid):
                 return False
             _logger.info("%s has lost its labels, and gets them back", ref)

@@ -386,23 +386,24 @@ def _out_of_sight(target: Target, plan: Plan) -> list[ObjectRef]:
 
     They were pruned a moment ago; or somebody took the labels off them, by which they are watched.
     """
-    created = {ObjectRef.of(manifest) for manifest in plan.creates}
-    known = (
-        ObjectRef(api_version=resource.api_version, kind=resource.kind, name=resource.name)
-        for resource in target.app.status.resources
-    )
+    seen = {*target.live, *map(ObjectRef.of, plan.creates)}
     return [
-        ref
-        for ref in known
-        if (ref.api_version, ref.kind) in _ORDER and ref not in target.live and ref not in created
+        ref for ref in _inventoried(target.app) if ref not in seen and (ref.api_version, ref.kind) in _ORDER
     ]
 
 
 def _recreates(plan: Plan, app: ContainerApp) -> bool:
     """Whether the plan creates a child that the status says was there before."""
-    known = {(resource.api_version, resource.kind, resource.name) for resource in app.status.resources}
-    created = (ObjectRef.of(manifest) for manifest in plan.creates)
-    return any((ref.api_version, ref.kind, ref.name) in known for ref in created)
+    known = _inventoried(app)
+    return any(ObjectRef.of(manifest) in known for manifest in plan.creates)
+
+
+def _inventoried(app: ContainerApp) -> list[ObjectRef]:
+    """Children that the status names."""
+    return [
+        ObjectRef(api_version=resource.api_version, kind=resource.kind, name=resource.name)
+        for resource in app.status.resources
+    ]
 
 
 def _told_of_failure(app: ContainerApp) -> bool:

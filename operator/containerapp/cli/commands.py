@@ -64,7 +64,6 @@ def run(config_file: Path | None, **options: object) -> None:
         raise click.ClickException(_explain(error)) from None
     logs.configure(settings.log_format, settings.log_level)
     faulthandler.enable()  # a crash below Python says where it was
-    gc.collect()
     gc.freeze()  # what was imported stays, and need not be looked through for garbage again
     uvloop.run(operator.run(settings), loop_factory=EventLoop)
 
