@@ -126,7 +126,7 @@ class AppWatch:
         settings.posting.enabled = False
         settings.persistence.diffbase_storage = _NoDiffBase()
         settings.queueing.idle_timeout = 0.05
-        settings.watching.chunk_size = 500
+        settings.watching.chunk_size = 100
         settings.scanning.disabled = bool(self.namespaces)
         return settings
 

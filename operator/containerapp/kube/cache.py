@@ -47,16 +47,20 @@ class _Packed:
 class Listed:
     """A list of one kind, page by page, and the resourceVersion that it stands for.
 
-    Packed as it comes: thousands of objects as Python values would be the peak of the process's memory.
+    Packed as it comes: thousands of objects as Python values would be the peak of the process's memory. What `cache`
+    holds in the same version is not held twice.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Cache) -> None:
         self.items: dict[_Identity, _Packed] = {}
         self.version = 0
+        self._cache = cache
 
     def add(self, items: Iterable[Manifest], version: int) -> None:
         """Take one page."""
-        self.items.update((key, _Packed.of(item)) for item in items if (key := _identity(item)) is not None)
+        for item in items:
+            if (identity := _identity(item)) is not None:
+                self.items[identity] = self._cache.packed(identity, item)
         self.version = version
 
 
@@ -92,6 +96,12 @@ class Cache:
     def children(self, key: AppKey) -> Mapping[ObjectRef, Manifest]:
         """Return the live children that stand under the app's name."""
         return {ref: child.read() for ref, child in self._children.get(key, {}).items()}
+
+    def packed(self, identity: _Identity, manifest: Manifest) -> _Packed:
+        """Return a child as text: the one that is held, where it is of the same version."""
+        key, ref = identity
+        known = self._children.get(key, {}).get(ref)
+        return known if known and known.version == _version(manifest) else _Packed.of(manifest)
 
     def put_app(self, manifest: Manifest) -> bool:
         """Store an app; False when what is stored is as new or newer."""

@@ -27,6 +27,9 @@ _TIMEOUT = 30.0
 _UNAUTHORIZED = 401
 _MESSAGE_LIMIT = 2000
 _REFUSED = {400, 405, 413, 415, 422}
+_CREATE = urlencode({"fieldManager": MANAGER})
+_MERGE = urlencode({"fieldManager": MANAGER, "fieldValidation": "Strict"})
+_APPLY = urlencode({"fieldManager": MANAGER, "fieldValidation": "Strict", "force": "true"})
 
 Observe = Callable[[str, str, str], None]
 """Told of every request: verb, resource, status code."""
@@ -140,7 +143,7 @@ class Client:
 
     async def get(self, url: str, **query: str) -> Manifest:
         """Read one object or one list."""
-        return await self._json("GET", url, query=query)
+        return await self._json("GET", url, query=urlencode(query))
 
     async def apply(self, url: str, manifest: Manifest) -> Manifest:
         """Server-side apply, taking the fields that we name from whoever has them; return what is stored.
@@ -152,7 +155,7 @@ class Client:
             url,
             body=manifest,
             content_type="application/apply-patch+yaml",
-            query={"fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"},
+            query=_APPLY,
         )
 
     async def merge(self, url: str, change: Manifest) -> Manifest:
@@ -162,12 +165,12 @@ class Client:
             url,
             body=change,
             content_type="application/merge-patch+json",
-            query={"fieldManager": MANAGER, "fieldValidation": "Strict"},
+            query=_MERGE,
         )
 
     async def create(self, url: str, manifest: Manifest) -> Manifest:
         """Create an object."""
-        return await self._json("POST", url, body=manifest, query={"fieldManager": MANAGER})
+        return await self._json("POST", url, body=manifest, query=_CREATE)
 
     async def delete(self, url: str, **preconditions: str) -> None:
         """Delete the object with this uid (and resourceVersion); the garbage collector sees to its dependents."""
@@ -178,7 +181,7 @@ class Client:
         """Stream watch events; ends when the server ends it or nothing came for `idle_timeout` seconds."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_TIMEOUT, sock_read=idle_timeout)
         query |= {"watch": "true", "allowWatchBookmarks": "true"}
-        response = await self._send("GET", url, query=query, timeout=timeout, verb="WATCH")
+        response = await self._send("GET", url, query=urlencode(query), timeout=timeout, verb="WATCH")
         rest = b""
         try:
             async for chunk in response.content.iter_any():
@@ -205,7 +208,7 @@ class Client:
         *,
         body: Any = None,
         content_type: str = "application/json",
-        query: dict[str, str] | None = None,
+        query: str = "",
         timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - aiohttp's own
         verb: str | None = None,
     ) -> aiohttp.ClientResponse:
@@ -214,7 +217,7 @@ class Client:
         try:
             response = await self._session.request(
                 method,
-                URL(configuration.host + url + (f"?{urlencode(query)}" if query else ""), encoded=True),
+                URL(configuration.host + url + (f"?{query}" if query else ""), encoded=True),
                 data=None if body is None else _Fenced(orjson.dumps(body), self.may_write),
                 headers=headers,
                 timeout=timeout or self._session.timeout,

@@ -133,10 +133,22 @@ def test_forgets_the_ends_of_long_ago() -> None:
 def _relist(
     cache: Cache, items: list[Manifest], namespace: str | None = None, version: int = 8
 ) -> set[AppKey]:
-    listed = Listed()
+    listed = Listed(cache)
     for page in (items[:1], items[1:]):
         listed.add(page, version)
     return cache.replace_children(deployment.CHILD, namespace, listed)
+
+
+def test_a_list_takes_no_memory_for_what_is_known_already() -> None:
+    """After a restart of the API server every kind is listed anew, all at once."""
+    cache = Cache()
+    cache.put_child(_child(5, name="same"))
+    cache.put_child(_child(5, name="changed"))
+    first, second = Listed(cache), Listed(cache)
+    for listed in (first, second):
+        listed.add([_child(5, name="same"), _child(6, name="changed")], 8)
+    held = {key: item is second.items[key] for key, item in first.items.items()}
+    assert {key[0][1]: shared for key, shared in held.items()} == {"same": True, "changed": False}
 
 
 def test_a_list_does_not_lose_a_child_that_was_made_after_it() -> None:
