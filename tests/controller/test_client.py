@@ -7,10 +7,12 @@ import asyncio
 import pytest
 from kubernetes.aio.config import kube_config
 
-from containerapp.errors import Transient
+from containerapp.errors import Blocked, Transient
+from containerapp.kube import client as client_module
 from containerapp.kube.client import NamespaceTerminating, connect, path
 from devcluster import Cluster
 from tests.controller.api import Api
+from tests.controller.operators import Identity
 
 pytestmark = pytest.mark.cluster
 
@@ -60,3 +62,31 @@ async def test_a_replica_that_loses_the_lease_while_it_connects_does_not_write(
             await writing
     assert caught.value.reason == "NotLeading"
     assert api.find("ServiceAccount", namespace, "late") is None
+
+
+async def test_an_api_server_that_has_just_begun_may_not_know_the_roles_yet(
+    cluster: Cluster, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers before it has read them; an app that was told of a missing right then would wait for minutes."""
+    if cluster.supervision is None:
+        pytest.skip("this cluster's API server cannot be stopped")
+    monkeypatch.setenv("KUBECONFIG", str(identity.kubeconfig))
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(identity.kubeconfig))
+    secrets = path("v1", "secrets", identity.namespace)
+    async with connect(lambda *_: None) as client:
+
+        async def refusal() -> tuple[type[Exception], str]:
+            with pytest.raises((Blocked, Transient)) as caught:
+                await client.get(secrets)
+            return caught.type, caught.value.reason
+
+        assert await refusal() == (Blocked, "Forbidden")
+        await asyncio.to_thread(cluster.stop, "kube-apiserver")
+        try:
+            assert await refusal() == (Transient, "ApiServerUnavailable")
+        finally:
+            await asyncio.to_thread(cluster.start, "kube-apiserver")
+        with pytest.raises(Transient, match="may not know all roles yet"):
+            await client.get(secrets)
+        monkeypatch.setattr(client_module, "_BEGINNING", 0.0)
+        assert await refusal() == (Blocked, "Forbidden")

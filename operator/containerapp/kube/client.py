@@ -6,7 +6,9 @@ Called by the reconcile (writes, the rare read) and by the reflectors (lists, wa
 from __future__ import annotations
 
 import asyncio
+import math
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -30,6 +32,12 @@ _REFUSED = {400, 405, 413, 415, 422}
 _CREATE = urlencode({"fieldManager": MANAGER})
 _MERGE = urlencode({"fieldManager": MANAGER, "fieldValidation": "Strict"})
 _APPLY = urlencode({"fieldManager": MANAGER, "fieldValidation": "Strict", "force": "true"})
+
+_BEGINNING = 30.0
+"""Seconds since no connection came about, within which an API server may not know the roles yet: it answers first."""
+
+_NO_RIGHT = 'is forbidden: User "'
+"""What RBAC's refusals say, and those of quotas and admission do not."""
 
 Observe = Callable[[str, str, str], None]
 """Told of every request: verb, resource, status code."""
@@ -124,6 +132,7 @@ class Client:
         self._session = session
         self.may_write: Callable[[], bool] = lambda: True
         self._observe = observe
+        self._lost_at = -math.inf
 
     async def credentials(self) -> dict[str, Any]:
         """Return server and credentials in the words of kopf's ConnectionInfo, fresh for a new login."""
@@ -228,6 +237,7 @@ class Client:
             if isinstance(error.__cause__, Transient):
                 raise error.__cause__ from None
             self._observe(verb, url, "error")
+            self._lost_at = time.monotonic()
             raise Transient("ApiServerUnavailable", f"{method} {url}: {error!r}") from error
         if response.ok:
             self._observe(verb, url, str(response.status))
@@ -240,6 +250,8 @@ class Client:
         # An ending namespace answers 403, too: whoever looks for missing rights must be able to tell.
         ending = isinstance(refusal, NamespaceTerminating)
         self._observe(verb, url, "terminating" if ending else str(response.status))
+        if _NO_RIGHT in refusal.message and time.monotonic() - self._lost_at < _BEGINNING:
+            raise Transient("ApiServerUnavailable", f"The API server may not know all roles yet: {refusal}")
         raise refusal
 
     async def _headers(self, content_type: str) -> dict[str, str]:
