@@ -42,7 +42,8 @@ class WorkQueue:
     _timers: dict[AppKey, asyncio.TimerHandle] = field(default_factory=dict)
     _spaced: dict[AppKey, asyncio.TimerHandle] = field(default_factory=dict)
     _began: dict[AppKey, float] = field(default_factory=dict)
-    _failures: dict[AppKey, int] = field(default_factory=dict)
+    _failures: dict[AppKey, dict[float, int]] = field(default_factory=dict)
+    """How many there were since the last success, by floor; the floor of the last failure is the last."""
     _wakeup: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __len__(self) -> int:
@@ -79,12 +80,14 @@ class WorkQueue:
         """Ask again after this key's next backoff, at least `floor`; return the delay chosen.
 
         Exponential with jitter, so that apps which failed together do not come back together. A failure before the
-        next try is due, brought about by an event, puts that try off no further.
+        next try is due, brought about by an event, puts that try off no further. Each floor has a backoff of its own:
+        what passes by itself is not put off because something to be mended came before, nor the other way round.
         """
-        failures, standing = self._failures.get(key, 0), self._timers.get(key)
-        if failures and standing is not None:
+        counts, standing = self._failures.setdefault(key, {}), self._timers.get(key)
+        if standing is not None and counts and next(reversed(counts)) == floor:
             return max(0.0, standing.when() - asyncio.get_running_loop().time())
-        self._failures[key] = failures + 1
+        failures = counts.pop(floor, 0)
+        counts[floor] = failures + 1
         delay = min(self.max_delay, max(floor, self.base_delay) * 2.0 ** min(failures, 30))
         delay *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter
         self.add_after(key, delay)

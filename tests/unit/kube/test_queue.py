@@ -171,6 +171,21 @@ async def test_a_failure_before_the_next_try_is_due_puts_it_off_no_further(queue
     queue.close()
 
 
+@pytest.mark.usefixtures("no_jitter")
+async def test_failures_of_two_kinds_have_a_backoff_each(queue: WorkQueue) -> None:
+    """An edit that meets a passing fault does not wait for what was refused before; and both grow in turn."""
+    assert _failing(queue, 3, floor=30.0) == [30.0, 60.0, 120.0]
+    assert queue.retry(A, floor=30.0) == 240.0
+    assert queue.retry(A) == 0.25
+    assert _timers(queue)[A] <= 0.25
+    queue._timers.pop(A).cancel()
+    assert _failing(queue, 1, floor=30.0) == [300.0]
+    assert _failing(queue, 2, floor=0.0) == [0.5, 1.0]
+    queue.succeeded(A)
+    assert queue.retry(A, floor=30.0) == 30.0
+    queue.close()
+
+
 async def test_jitter_keeps_apps_that_failed_together_apart(queue: WorkQueue) -> None:
     """A quarter to either side, so that an API server that recovers is not hit by all at once."""
     delays = {queue.retry(("default", f"app-{number}")) for number in range(50)}
