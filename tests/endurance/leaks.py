@@ -47,8 +47,11 @@ class Shape:
     """Seconds between two looks."""
     restart_every: float = 60.0
     """Seconds between two restarts of the API server."""
-    quiet: float = 20.0
-    """Seconds of quiet before what is held before and after is compared: idle connections are closed by then."""
+    quiet: float = 40.0
+    """Seconds of quiet before what is held before and after is compared: idle connections are closed by then.
+
+    aiohttp looks every 15 seconds for those that have been idle for 15.
+    """
     most_growth: float = 10.0
     """MB an hour, over the second half."""
 
