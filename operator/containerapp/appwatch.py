@@ -19,7 +19,7 @@ import kopf
 
 from containerapp.api.v1alpha1 import GROUP, PLURAL, VERSION
 from containerapp.errors import Blocked, Transient
-from containerapp.kube.client import Client, path
+from containerapp.kube.client import PAGE, Client, path
 from containerapp.model import Manifest
 from containerapp.tasks import end
 
@@ -126,7 +126,7 @@ class AppWatch:
         settings.posting.enabled = False
         settings.persistence.diffbase_storage = _NoDiffBase()
         settings.queueing.idle_timeout = 0.05
-        settings.watching.chunk_size = 100
+        settings.watching.chunk_size = PAGE
         settings.scanning.disabled = bool(self.namespaces)
         return settings
 

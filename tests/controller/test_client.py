@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from kubernetes.aio.config import kube_config
 
 from containerapp.errors import Blocked, Transient
 from containerapp.kube import client as client_module
@@ -18,14 +19,13 @@ pytestmark = pytest.mark.cluster
 
 
 async def test_a_namespace_that_ends_is_not_counted_as_a_missing_right(
-    cluster: Cluster, api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, api: Api, namespace: str, log_in: Callable[[Path], None]
 ) -> None:
     """Both are told as 403; where previews come and go all day, nobody may be woken for a right that is there."""
     held = {"name": "held", "namespace": namespace, "finalizers": ["tests.containerapp.dev/hold"]}
     api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": held})
     api.delete("Namespace", None, namespace)
-    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
-    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(cluster.kubeconfig))
+    log_in(cluster.kubeconfig)
     counted: list[tuple[str, str]] = []
     late = {
         "apiVersion": "v1",
@@ -42,11 +42,10 @@ async def test_a_namespace_that_ends_is_not_counted_as_a_missing_right(
 
 
 async def test_a_replica_that_loses_the_lease_while_it_connects_does_not_write(
-    cluster: Cluster, api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, api: Api, namespace: str, log_in: Callable[[Path], None]
 ) -> None:
     """As one does that is paused just then: what it has begun by its old term must not go out when it wakes up."""
-    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
-    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(cluster.kubeconfig))
+    log_in(cluster.kubeconfig)
     late = {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -65,13 +64,12 @@ async def test_a_replica_that_loses_the_lease_while_it_connects_does_not_write(
 
 
 async def test_an_api_server_that_has_just_begun_may_not_know_the_roles_yet(
-    cluster: Cluster, identity: Identity, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, identity: Identity, log_in: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It answers before it has read them; an app that was told of a missing right then would wait for minutes."""
     if cluster.supervision is None:
         pytest.skip("this cluster's API server cannot be stopped")
-    monkeypatch.setenv("KUBECONFIG", str(identity.kubeconfig))
-    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(identity.kubeconfig))
+    log_in(identity.kubeconfig)
     secrets = path("v1", "secrets", identity.namespace)
     async with connect(lambda *_: None) as client:
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import Mock
@@ -237,15 +238,13 @@ def test_an_app_that_is_made_again_does_not_wait_for_the_garbage_collector(world
 
 
 async def test_the_status_of_a_former_app_is_not_written_on_its_successor(
-    world: World, own_operator: Operator, monkeypatch: pytest.MonkeyPatch
+    world: World, own_operator: Operator, log_in: Callable[[Path], None]
 ) -> None:
     """What the former one ran would be on record for the new one: its digest, for one."""
     former = world.apply("twice")
     world.delete("ContainerApp", "twice")
     world.apply("twice")
-    where = str(own_operator.identity.kubeconfig)
-    monkeypatch.setenv("KUBECONFIG", where)
-    monkeypatch.setattr("kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", where)  # read once
+    log_in(own_operator.identity.kubeconfig)
     async with connect(lambda *_: None) as client:
         cache = Cache()
         cache.put_app(former)

@@ -99,8 +99,7 @@ class Cache:
 
     def packed(self, identity: _Identity, manifest: Manifest) -> _Packed:
         """Return a child as text: the one that is held, where it is of the same version."""
-        key, ref = identity
-        known = self._children.get(key, {}).get(ref)
+        known = self._known(*identity)
         return known if known and known.version == _version(manifest) else _Packed.of(manifest)
 
     def put_app(self, manifest: Manifest) -> bool:
@@ -129,7 +128,7 @@ class Cache:
         if key is None:
             return None
         ref, version = ObjectRef.of(manifest), _version(manifest)
-        known = self._children.get(key, {}).get(ref)
+        known = self._known(key, ref)
         if known is None and version <= max(self._floor(key, ref), self._ended_at((key, ref))):
             return None
         return self._store(key, ref, _Packed.of(manifest)) if _newer(version, known) else None
@@ -143,7 +142,7 @@ class Cache:
         if key is None:
             return None
         self._bury((key, ref), _version(manifest))
-        known = self._children.get(key, {}).get(ref)
+        known = self._known(key, ref)
         if known is None or known.version > _version(manifest):
             return None
         self._remove(key, ref)
@@ -168,10 +167,13 @@ class Cache:
         changed = {
             self._store(key, ref, item)
             for (key, ref), item in listed.items.items()
-            if _newer(item.version, self._children.get(key, {}).get(ref))
+            if _newer(item.version, self._known(key, ref))
         }
         self._floors[kind.api_version, kind.kind, namespace] = listed.version
         return changed | {key for key, _ in gone}
+
+    def _known(self, key: AppKey, ref: ObjectRef) -> _Packed | None:
+        return self._children.get(key, {}).get(ref)
 
     def _store(self, key: AppKey, ref: ObjectRef, child: _Packed) -> AppKey:
         self._children[key][ref] = child

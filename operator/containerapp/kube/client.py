@@ -25,6 +25,9 @@ from yarl import URL
 from containerapp.errors import Blocked, ContainerAppError, Transient
 from containerapp.model import MANAGER, Manifest
 
+PAGE = 100
+"""Objects of one answer to a list: larger ones are the peak of the memory, for all kinds are listed at once."""
+
 _TIMEOUT = 30.0
 _UNAUTHORIZED = 401
 _MESSAGE_LIMIT = 2000

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from containerapp.errors import ContainerAppError
 from containerapp.kube.cache import Cache, Listed, without_managed_fields
-from containerapp.kube.client import Client, Expired, path, translate
+from containerapp.kube.client import PAGE, Client, Expired, path, translate
 from containerapp.model import MANAGED_BY_LABEL, MANAGER, AppKey, ChildKind, Manifest
 from containerapp.tasks import cancelled
 
@@ -27,8 +27,6 @@ _PAUSE = 0.1
 """Before a connection that ended by itself is made again, lest a server that ends all at once be flooded."""
 
 _BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-_PAGE = "100"
-"""Objects of one answer: larger ones are the peak of the memory, several of them at once as the API server returns."""
 _SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 
 
@@ -84,7 +82,7 @@ class Reflector:
     async def _list(self) -> str:
         """Take the whole list, page by page; return the version to watch from."""
         listed = Listed(self.cache)
-        query = {"labelSelector": _SELECTOR, "limit": _PAGE}
+        query = {"labelSelector": _SELECTOR, "limit": str(PAGE)}
         while True:
             page = await self.client.get(self._url, **query)
             version = str(page["metadata"]["resourceVersion"])
