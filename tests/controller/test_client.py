@@ -63,14 +63,18 @@ async def test_a_replica_that_loses_the_lease_while_it_connects_does_not_write(
     assert api.find("ServiceAccount", namespace, "late") is None
 
 
+@pytest.mark.usefixtures("own_operator")  # no other runs meanwhile: its refusals would stand in the audit log
 async def test_an_api_server_that_has_just_begun_may_not_know_the_roles_yet(
-    cluster: Cluster, identity: Identity, log_in: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster,
+    narrow_identity: Identity,
+    log_in: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It answers before it has read them; an app that was told of a missing right then would wait for minutes."""
     if cluster.supervision is None:
         pytest.skip("this cluster's API server cannot be stopped")
-    log_in(identity.kubeconfig)
-    secrets = path("v1", "secrets", identity.namespace)
+    log_in(narrow_identity.kubeconfig)
+    secrets = path("v1", "secrets", narrow_identity.namespace)
     async with connect(lambda *_: None) as client:
 
         async def refusal() -> tuple[type[Exception], str]:
