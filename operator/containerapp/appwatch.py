@@ -19,7 +19,7 @@ import kopf
 
 from containerapp.api.v1alpha1 import GROUP, PLURAL, VERSION
 from containerapp.errors import Blocked, Transient
-from containerapp.kube.client import PAGE, Client, path
+from containerapp.kube.client import PAGE, Client, path, told
 from containerapp.model import Manifest
 from containerapp.tasks import end
 
@@ -55,7 +55,7 @@ class AppWatch:
             try:
                 await self._run_kopf(again, refused)
             except Exception as error:  # noqa: BLE001 - whatever ends kopf, the apps must be watched
-                _logger.warning("The watch of the apps ended and begins again: %r", error)
+                _logger.warning("The watch of the apps ended and begins again: %s", told(error))
             lasted = time.monotonic() - started > _RESTART[-1]
             self._failures = 0 if lasted else self._failures + 1
             delay = _RESTART[min(self._failures, len(_RESTART) - 1)]

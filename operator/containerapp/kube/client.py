@@ -201,7 +201,7 @@ class Client:
                 for line in lines:
                     yield orjson.loads(line)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise Transient("WatchBroken", f"The watch of {url} broke: {error!r}") from error
+            raise Transient("WatchBroken", f"The watch of {url} broke: {told(error)}") from error
         finally:
             response.close()
 
@@ -210,7 +210,7 @@ class Client:
         try:
             answer: Manifest = orjson.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise Transient("ApiServerUnavailable", f"{method} {url}: {error!r}") from error
+            raise Transient("ApiServerUnavailable", f"{method} {url}: {told(error)}") from error
         return answer
 
     async def _send(  # noqa: PLR0913 - the parts of a request
@@ -241,7 +241,7 @@ class Client:
                 raise error.__cause__ from None
             self._observe(verb, url, "error")
             self._lost_at = time.monotonic()
-            raise Transient("ApiServerUnavailable", f"{method} {url}: {error!r}") from error
+            raise Transient("ApiServerUnavailable", f"{method} {url}: {told(error)}") from error
         if response.ok:
             self._observe(verb, url, str(response.status))
             return response
@@ -269,6 +269,16 @@ def path(api_version: str, plural: str, namespace: str | None, name: str | None 
     root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
     scope = f"/namespaces/{namespace}" if namespace else ""
     return root + scope + f"/{plural}" + (f"/{name}" if name else "") + (f"/{sub}" if sub else "")
+
+
+def told(error: BaseException) -> str:
+    """Return what an error says, for the log and for users: aiohttp's own words hold the request's headers.
+
+    And with them the token, or the password that a proxy asks for.
+    """
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{type(error).__name__}: {error.status} {error.message}"
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def translate(status: int, body: str, *, retry_after: str | None = None) -> ContainerAppError:
@@ -314,4 +324,4 @@ async def _text(response: aiohttp.ClientResponse) -> str:
     try:
         return await response.text()
     except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as error:
-        return repr(error)
+        return told(error)
