@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from containerapp.api.v1alpha1 import KIND
+from containerapp.api.v1alpha1 import GROUP, KIND
 from containerapp.model import Manifest, ObjectRef
+
+
+def is_app(owner: Manifest) -> bool:
+    """Whether an owner reference names a ContainerApp of ours: another group may have a kind of that name, too."""
+    return owner.get("kind") == KIND and str(owner.get("apiVersion")).partition("/")[0] == GROUP
 
 
 def owned_by(manifest: Manifest, uid: str) -> bool:
@@ -19,8 +24,7 @@ def owned_by(manifest: Manifest, uid: str) -> bool:
 def owned_by_predecessor(manifest: Manifest, name: str, uid: str | None) -> bool:
     """Whether an earlier app of the same name owned it; any app of the name where there is no `uid`."""
     return any(
-        owner.get("kind") == KIND and owner.get("name") == name and owner.get("uid") != uid
-        for owner in _owners(manifest)
+        is_app(owner) and owner.get("name") == name and owner.get("uid") != uid for owner in _owners(manifest)
     )
 
 

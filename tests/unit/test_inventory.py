@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from containerapp.api.v1alpha1 import KIND
+from containerapp.api.v1alpha1 import API_VERSION, KIND
 from containerapp.inventory import deleting, owned_by, owned_by_predecessor, stale_children
 from containerapp.model import Manifest
 from tests.builders import DEPLOYMENT, NAME, OTHER_UID, SERVICE, SERVICE_ACCOUNT, UID, an_app, live_children
 
+OURS = {"apiVersion": API_VERSION, "kind": KIND}
 WEB = an_app({"port": 8080})
 
 
@@ -19,11 +20,12 @@ def _owned(*owners: Manifest) -> Manifest:
 @pytest.mark.parametrize(
     ("manifest", "ours", "predecessors"),
     [
-        (_owned({"kind": KIND, "name": NAME, "uid": UID}), True, False),
-        (_owned({"kind": KIND, "name": NAME, "uid": OTHER_UID}), False, True),
-        (_owned({"kind": KIND, "name": "another", "uid": OTHER_UID}), False, False),
+        (_owned(OURS | {"name": NAME, "uid": UID}), True, False),
+        (_owned(OURS | {"name": NAME, "uid": OTHER_UID}), False, True),
+        (_owned(OURS | {"name": "another", "uid": OTHER_UID}), False, False),
         (_owned({"kind": "Team", "name": NAME, "uid": OTHER_UID}), False, False),
-        (_owned({"kind": "Team", "name": "t", "uid": OTHER_UID}, {"kind": KIND, "uid": UID}), True, False),
+        (_owned(OURS | {"apiVersion": "app.azure.com/v1", "name": NAME, "uid": OTHER_UID}), False, False),
+        (_owned({"kind": "Team", "name": "t", "uid": OTHER_UID}, OURS | {"uid": UID}), True, False),
         (_owned(), False, False),
         ({"metadata": {"name": NAME, "ownerReferences": None}}, False, False),
         ({"metadata": {"name": NAME}}, False, False),

@@ -16,12 +16,12 @@ from typing import Self, TypeAlias
 
 import orjson
 
-from containerapp.api.v1alpha1 import KIND
+from containerapp.inventory import is_app
 from containerapp.model import APP_LABEL, AppKey, ChildKind, Manifest, ObjectRef
 from containerapp.status import state_of
 
 _REMEMBERED = 120.0
-"""Seconds for which the end of a child is known: longer than the answer to any write of ours takes."""
+"""Seconds for which the end of an object is known: longer than the answer to any write of ours takes."""
 
 _READ = 256
 """Objects that are held as they were read last, since one reconcile looks at each several times."""
@@ -81,7 +81,10 @@ class Cache:
         self._apps: dict[AppKey, _Packed] = {}
         self._states: dict[AppKey, str] = {}
         self._children: defaultdict[AppKey, dict[ObjectRef, _Packed]] = defaultdict(dict)
-        self._tombstones: OrderedDict[_Identity, tuple[int, float]] = OrderedDict()
+        self._strays: dict[tuple[str, ObjectRef], AppKey] = {}
+        """Children that stand under an app of another name than their own, by namespace and reference."""
+        self._tombstones: OrderedDict[_Identity | str, tuple[int, float]] = OrderedDict()
+        """By app and reference, or by an app's uid: the version of the end, and when it was heard of."""
         self._floors: dict[tuple[str, str, str | None], int] = {}
 
     def app(self, key: AppKey) -> Manifest | None:
@@ -103,50 +106,61 @@ class Cache:
         return known if known and known.version == _version(manifest) else _Packed.of(manifest)
 
     def put_app(self, manifest: Manifest) -> bool:
-        """Store an app; False when what is stored is as new or newer."""
+        """Store an app; False when what is stored is as new or newer, or this one has ended already."""
         key = _key(manifest)
-        if not _newer(_version(manifest), self._apps.get(key)):
+        if not _newer(_version(manifest), self._apps.get(key)) or _uid(manifest) in self._tombstones:
             return False
         self._apps[key] = _Packed.of(manifest)
         self._states[key] = state_of(manifest)
         return True
 
     def drop_app(self, key: AppKey, uid: str | None = None) -> bool:
-        """Forget an app, unless another one of the same name has taken its place."""
+        """Forget an app, unless another one of the same name has taken its place.
+
+        Its uid is kept for a while: the answer to an earlier write of ours may arrive later.
+        """
         known = self._apps.get(key)
-        if known is None or (uid is not None and known.read()["metadata"]["uid"] != uid):
+        if uid:
+            self._bury(uid, 0)
+        if known is None or (uid is not None and _uid(known.read()) != uid):
             return False
         del self._apps[key], self._states[key]
         return True
 
-    def put_child(self, manifest: Manifest) -> AppKey | None:
-        """Store a child; return its app's key if this was news.
+    def put_child(self, manifest: Manifest) -> set[AppKey]:
+        """Store a child; return the key of its app if this was news, and of the app that has lost it.
 
         An unknown child that is no newer than the last list of its kind was missing there: it is gone again.
         """
-        key = app_key(manifest)
+        key, ref, version = app_key(manifest), ObjectRef.of(manifest), _version(manifest)
+        changed, holder = set[AppKey](), self._holder(manifest["metadata"]["namespace"], ref)
+        if holder is not None and holder != key:
+            if not _newer(version, self._known(holder, ref)):
+                return changed
+            self._remove(holder, ref)
+            changed.add(holder)
         if key is None:
-            return None
-        ref, version = ObjectRef.of(manifest), _version(manifest)
+            return changed
         known = self._known(key, ref)
         if known is None and version <= max(self._floor(key, ref), self._ended_at((key, ref))):
-            return None
-        return self._store(key, ref, _Packed.of(manifest)) if _newer(version, known) else None
+            return changed
+        return changed | {self._store(key, ref, _Packed.of(manifest))} if _newer(version, known) else changed
 
-    def drop_child(self, manifest: Manifest) -> AppKey | None:
+    def drop_child(self, manifest: Manifest) -> set[AppKey]:
         """Forget a child that the API server says is gone; return its app's key if it was known.
 
         The version of its end is kept for a while: the answer to an earlier write of ours may arrive later.
         """
-        key, ref = app_key(manifest), ObjectRef.of(manifest)
+        ref = ObjectRef.of(manifest)
+        key = self._holder(manifest["metadata"]["namespace"], ref) or app_key(manifest)
         if key is None:
-            return None
+            return set()
         self._bury((key, ref), _version(manifest))
         known = self._known(key, ref)
         if known is None or known.version > _version(manifest):
-            return None
+            return set()
         self._remove(key, ref)
-        return key
+        return {key}
 
     def replace_children(self, kind: ChildKind, namespace: str | None, listed: Listed) -> set[AppKey]:
         """Take a fresh list of one kind for all there was (in `namespace`); return the keys it changes.
@@ -175,8 +189,15 @@ class Cache:
     def _known(self, key: AppKey, ref: ObjectRef) -> _Packed | None:
         return self._children.get(key, {}).get(ref)
 
+    def _holder(self, namespace: str, ref: ObjectRef) -> AppKey | None:
+        """Return the key under which a child is held now: mostly its own name's."""
+        key = self._strays.get((namespace, ref), (namespace, ref.name))
+        return key if self._known(key, ref) else None
+
     def _store(self, key: AppKey, ref: ObjectRef, child: _Packed) -> AppKey:
         self._children[key][ref] = child
+        if key[1] != ref.name:
+            self._strays[key[0], ref] = key
         return key
 
     def _floor(self, key: AppKey, ref: ObjectRef) -> int:
@@ -185,10 +206,11 @@ class Cache:
 
     def _remove(self, key: AppKey, ref: ObjectRef) -> None:
         del self._children[key][ref]
+        self._strays.pop((key[0], ref), None)
         if not self._children[key]:
             del self._children[key]
 
-    def _bury(self, identity: _Identity, version: int) -> None:
+    def _bury(self, identity: _Identity | str, version: int) -> None:
         now = self._clock()
         self._tombstones[identity] = version, now
         self._tombstones.move_to_end(identity)
@@ -204,7 +226,7 @@ def app_key(child: Manifest) -> AppKey | None:
     """Tell by its owner reference, else by its label, which app a child belongs to."""
     metadata = child["metadata"]
     for owner in metadata.get("ownerReferences") or ():
-        if owner.get("kind") == KIND:
+        if is_app(owner):
             return metadata["namespace"], owner["name"]
     name = (metadata.get("labels") or {}).get(APP_LABEL)
     return (metadata["namespace"], name) if name else None
@@ -223,6 +245,10 @@ def _identity(manifest: Manifest) -> _Identity | None:
 
 def _key(manifest: Manifest) -> AppKey:
     return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+
+
+def _uid(manifest: Manifest) -> str:
+    return str(manifest["metadata"]["uid"])
 
 
 def _version(manifest: Manifest) -> int:

@@ -124,8 +124,7 @@ class Reflector:
                 self._take(event["type"], self._completed(event["object"]))
 
     def _take(self, what: str, manifest: Manifest) -> None:
-        key = self.cache.drop_child(manifest) if what == "DELETED" else self.cache.put_child(manifest)
-        if key is not None:
+        for key in (self.cache.drop_child if what == "DELETED" else self.cache.put_child)(manifest):
             self.notify(key)
 
     def _completed(self, item: Manifest) -> Manifest:

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from containerapp.api.v1alpha1 import API_VERSION
 from containerapp.kube.cache import Cache, Listed, app_key, without_managed_fields
 from containerapp.model import APP_LABEL, AppKey, Manifest, ObjectRef
 from containerapp.render import deployment
 from tests.builders import DEPLOYMENT, KEY, NAME, NAMESPACE, OTHER_UID, SERVICE, UID, app_manifest
 
 OTHER_KEY = ("elsewhere", NAME)
+OWNER = {"apiVersion": API_VERSION, "kind": "ContainerApp"}
 KIND = {"Service": "v1", "Deployment": "apps/v1"}
 
 
@@ -25,7 +27,7 @@ def _child(
             "name": name,
             "namespace": namespace,
             "resourceVersion": str(version),
-            "ownerReferences": [{"kind": "ContainerApp", "name": name, "uid": UID}],
+            "ownerReferences": [OWNER | {"name": name, "uid": UID}],
         },
     }
 
@@ -71,13 +73,22 @@ def test_dropping_an_app_that_is_not_there_is_no_news() -> None:
     assert not Cache().drop_app(KEY, UID)
 
 
+def test_a_late_answer_does_not_bring_a_deleted_app_back() -> None:
+    """Its status was written, then it was deleted; its successor is another one."""
+    cache = Cache()
+    cache.put_app(app_manifest(resourceVersion="9"))
+    cache.drop_app(KEY, UID)
+    assert not cache.put_app(app_manifest(resourceVersion="10"))
+    assert cache.put_app(app_manifest(resourceVersion="11", uid=OTHER_UID))
+
+
 def test_the_newest_version_of_a_child_wins() -> None:
     """The answer to a write goes into the cache at once; the watch repeats it later."""
     cache = Cache()
-    assert cache.put_child(_child(9)) == KEY
-    assert cache.put_child(_child(9)) is None
-    assert cache.put_child(_child(8)) is None
-    assert cache.put_child(_child(10)) == KEY
+    assert cache.put_child(_child(9)) == {KEY}
+    assert cache.put_child(_child(9)) == set()
+    assert cache.put_child(_child(8)) == set()
+    assert cache.put_child(_child(10)) == {KEY}
     assert _version(cache) == "10"
 
 
@@ -85,26 +96,26 @@ def test_a_late_answer_does_not_raise_the_dead() -> None:
     """A child was written, then deleted by somebody; the answer to the write arrives last."""
     cache = Cache()
     cache.put_child(_child(9))
-    assert cache.drop_child(_child(12)) == KEY
-    assert cache.put_child(_child(11)) is None
-    assert cache.put_child(_child(12)) is None
+    assert cache.drop_child(_child(12)) == {KEY}
+    assert cache.put_child(_child(11)) == set()
+    assert cache.put_child(_child(12)) == set()
     assert cache.children(KEY) == {}
-    assert cache.put_child(_child(13)) == KEY
+    assert cache.put_child(_child(13)) == {KEY}
 
 
 def test_a_late_deletion_does_not_end_the_successor() -> None:
     """The child was made again before the news of its end arrived."""
     cache = Cache()
     cache.put_child(_child(9))
-    assert cache.drop_child(_child(8)) is None
+    assert cache.drop_child(_child(8)) == set()
     assert _version(cache) == "9"
 
 
 def test_the_end_of_an_unknown_child_is_no_news_but_remembered() -> None:
     """The answer to the write that made it may still be on its way."""
     cache = Cache()
-    assert cache.drop_child(_child(12)) is None
-    assert cache.put_child(_child(11)) is None
+    assert cache.drop_child(_child(12)) == set()
+    assert cache.put_child(_child(11)) == set()
 
 
 def test_an_apps_last_child_leaves_no_empty_entry_behind() -> None:
@@ -118,6 +129,35 @@ def test_an_apps_last_child_leaves_no_empty_entry_behind() -> None:
     assert len(cache._children) == 0
 
 
+def _labelled(version: int, app: str | None) -> Manifest:
+    """Return a child of nobody's, as somebody has labelled it."""
+    child = _child(version)
+    del child["metadata"]["ownerReferences"]
+    return {**child, "metadata": {**child["metadata"], "labels": {APP_LABEL: app} if app else {}}}
+
+
+def test_a_child_that_is_labelled_as_anothers_changes_hands() -> None:
+    """It stands in nobody's way any more where it stood, and its end is the other's affair."""
+    cache = Cache()
+    cache.put_child(_labelled(5, NAME))
+    assert cache.put_child(_labelled(4, "other")) == set()
+    assert cache.put_child(_labelled(6, "other")) == {KEY, (NAMESPACE, "other")}
+    assert cache.children(KEY) == {}
+    assert cache.put_child(_labelled(7, NAME)) == {KEY, (NAMESPACE, "other")}
+    assert cache.drop_child(_labelled(8, "other")) == {KEY}
+    assert len(cache._children) == len(cache._strays) == 0
+
+
+def test_a_child_that_loses_owner_and_name_is_its_apps_no_more() -> None:
+    """Nor may what it was stand there for ever: its end would be nobody's news."""
+    cache = Cache()
+    cache.put_child(_child(5))
+    assert cache.put_child(_labelled(6, None)) == {KEY}
+    assert cache.children(KEY) == {}
+    assert cache.put_child(_labelled(7, None)) == set()
+    assert cache.drop_child(_labelled(8, None)) == set()
+
+
 def test_forgets_the_ends_of_long_ago() -> None:
     """Late answers are seconds late, not hours; an app that ended twice counts by its last end."""
     now = 0.0
@@ -125,9 +165,9 @@ def test_forgets_the_ends_of_long_ago() -> None:
     for number, name in enumerate(["a", "b", "a", "c"], start=10):
         cache.drop_child(_child(number, name=name))
         now += 61.0
-    assert cache.put_child(_child(10, name="b")) is not None
-    assert cache.put_child(_child(10, name="a")) is None
-    assert cache.put_child(_child(10, name="c")) is None
+    assert cache.put_child(_child(10, name="b"))
+    assert cache.put_child(_child(10, name="a")) == set()
+    assert cache.put_child(_child(10, name="c")) == set()
 
 
 def _relist(
@@ -163,8 +203,8 @@ def test_an_answer_older_than_a_list_without_the_child_brings_no_ghost() -> None
     """The child was deleted again while no watch could tell."""
     cache = Cache()
     _relist(cache, [])
-    assert cache.put_child(_child(8)) is None
-    assert cache.put_child(_child(9)) == KEY
+    assert cache.put_child(_child(8)) == set()
+    assert cache.put_child(_child(9)) == {KEY}
 
 
 def test_a_fresh_list_tells_which_apps_it_changes() -> None:
@@ -200,8 +240,8 @@ def test_a_list_that_is_older_than_our_own_write_does_not_undo_it() -> None:
 @pytest.mark.parametrize(
     ("metadata", "key"),
     [
-        ({"ownerReferences": [{"kind": "Team", "name": "t"}, {"kind": "ContainerApp", "name": "a"}]}, "a"),
-        ({"ownerReferences": [{"kind": "ContainerApp", "name": "a"}], "labels": {APP_LABEL: "b"}}, "a"),
+        ({"ownerReferences": [{"kind": "Team", "name": "t"}, OWNER | {"name": "a"}]}, "a"),
+        ({"ownerReferences": [OWNER | {"name": "a"}], "labels": {APP_LABEL: "b"}}, "a"),
         ({"ownerReferences": [{"kind": "Team", "name": "t"}], "labels": {APP_LABEL: "b"}}, "b"),
         ({"ownerReferences": None, "labels": {APP_LABEL: "b"}}, "b"),
         ({"labels": None}, None),
@@ -218,8 +258,8 @@ def test_an_object_of_no_app_is_not_kept() -> None:
     """The watch's selector lets through whatever carries the managed-by label."""
     cache, stray = Cache(), _child(5)
     del stray["metadata"]["ownerReferences"]
-    assert cache.put_child(stray) is None
-    assert cache.drop_child(stray) is None
+    assert cache.put_child(stray) == set()
+    assert cache.drop_child(stray) == set()
     assert _relist(cache, [stray]) == set()
     assert len(cache._children) == 0
 
