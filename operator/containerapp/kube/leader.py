@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import aiohttp
@@ -37,14 +38,21 @@ class _Lock(LeaseLock):
     """The client's Lease, which takes only an answer of the API server for a failure, bounded and made whole.
 
     Without this a broken connection ends the election with an exception, and leaves its task running.
-    `renewed` is when the newest renewal that succeeded was sent.
+    `renewed` is when the newest renewal that succeeded was sent, unless the Lease was seen in other hands since.
     """
 
     renewed = -math.inf
 
     async def get(self, name: str, namespace: str) -> tuple[bool, Any]:
         unreachable: tuple[bool, Any] = (False, _UNREACHABLE)
-        return await _bounded(super().get(name, namespace), unreachable)
+        found, answer = await _bounded(super().get(name, namespace), unreachable)
+        if isinstance(answer, ApiException):
+            lost = answer.status == HTTPStatus.NOT_FOUND
+        else:
+            lost = getattr(answer, "holder_identity", None) != self.identity
+        if lost:
+            self.renewed = -math.inf
+        return found, answer
 
     async def create(self, name: str, namespace: str, election_record: Any) -> bool:
         return await self._timed(self._create(name, namespace, election_record))
@@ -96,13 +104,26 @@ class _Election(LeaderElection):
     """The client's election, whose standby is awake when the Lease runs out.
 
     The client's own looks once a retry period: up to one passes before a renewal is seen, and up to one more before
-    it is seen to have been the last.
+    it is seen to have been the last. And its leader goes on until the renewal's deadline where somebody else has the
+    Lease already: because it was deleted or emptied by hand, say.
     """
 
     async def acquire(self) -> bool:
         while not await self.try_acquire_or_renew():  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(self._pause())
         return True
+
+    async def renew_loop(self) -> None:
+        config, renewed = self.election_config, time.monotonic()
+        while time.monotonic() < renewed + config.renew_deadline and not self._lost():
+            if await self.try_acquire_or_renew():
+                renewed = time.monotonic()
+            await asyncio.sleep(config.retry_period)
+
+    def _lost(self) -> bool:
+        """Whether the Lease was last seen in somebody else's hands."""
+        record = self.observed_record
+        return record is not None and record.holder_identity != self.election_config.lock.identity
 
     def _pause(self) -> float:
         """Return the seconds until the next look: half a retry period, or less where the Lease runs out sooner."""

@@ -1,16 +1,20 @@
-"""When a standby looks at the Lease: `containerapp.kube.leader`."""
+"""When a replica looks at the Lease, and what it makes of it: `containerapp.kube.leader`."""
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
+from typing import cast
 
 import pytest
+from kubernetes.aio.client import ApiClient, CoordinationV1Api, V1Lease
+from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 
-from containerapp.kube.leader import _Election
+from containerapp.kube.leader import Leadership, _Election, _Lock
 
 _DURATION, _RENEW_DEADLINE, _RETRY = 15, 10, 2
 
@@ -58,7 +62,7 @@ async def _nothing() -> None:
     """Begin or end to lead."""
 
 
-def _election(lease: _Lease) -> _Election:
+def _election(lease: BaseLock) -> _Election:
     return _Election(
         Config(
             lease,
@@ -90,3 +94,66 @@ async def test_a_lease_that_ran_out_long_ago_is_no_reason_to_hurry(clock: _Clock
     election = _election(_Lease(clock, renewals=0))
     clock.now += 1000
     assert election._pause() == _RETRY / 2
+
+
+class _Leases:
+    """An API server with one Lease, as the client's own code asks for it."""
+
+    def __init__(self) -> None:
+        self.lease: V1Lease | None = None
+
+    async def read_namespaced_lease(self, _name: str, _namespace: str) -> V1Lease:
+        if self.lease is None:
+            error = ApiException(status=404, reason="Not Found")
+            error.body = '{"code": 404}'
+            raise error
+        return copy.deepcopy(self.lease)
+
+    async def create_namespaced_lease(self, _namespace: str, lease: V1Lease) -> None:
+        self.lease = lease
+
+    async def replace_namespaced_lease(self, name: str, namespace: str, body: V1Lease) -> None:
+        del name, namespace
+        self.lease = body
+
+
+async def _leader(leases: _Leases) -> tuple[Leadership, _Election]:
+    lock = _Lock("lease", "ops", "leader", cast("ApiClient", None))
+    lock.api_instance = cast("CoordinationV1Api", leases)
+    leadership = Leadership(
+        api=cast("ApiClient", None),
+        name="lease",
+        namespace="ops",
+        identity="leader",
+        duration=_DURATION,
+        renew_deadline=_RENEW_DEADLINE,
+        retry_period=_RETRY,
+    )
+    leadership._lock = lock
+    election = _election(lock)
+    assert await election.acquire()
+    assert leadership.holds()
+    return leadership, election
+
+
+async def test_a_leader_that_sees_its_lease_in_other_hands_ends_at_once() -> None:
+    """Somebody has deleted or emptied it by hand, and another replica was there first."""
+    leases = _Leases()
+    leadership, election = await _leader(leases)
+    assert leases.lease is not None
+    assert leases.lease.spec is not None
+    leases.lease.spec.holder_identity = "another"
+    await asyncio.wait_for(election.renew_loop(), _RETRY + 1)
+    assert not leadership.holds()
+
+
+async def test_a_leader_that_finds_its_lease_deleted_makes_it_anew() -> None:
+    """Nobody else was there first, so that it goes on."""
+    leases = _Leases()
+    leadership, election = await _leader(leases)
+    leases.lease = None
+    found, _ = await election.election_config.lock.get("lease", "ops")
+    assert not found
+    assert not leadership.holds()
+    assert await election.try_acquire_or_renew()
+    assert leadership.holds()
