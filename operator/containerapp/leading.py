@@ -172,8 +172,10 @@ class Leading:
             case Next(error=InvalidSpec()):
                 self.queue.succeeded(key)
                 return "invalid"
-            case Next(error=ContainerAppError() as error, awaits_news=True):
+            case Next(error=ContainerAppError() as error, awaits_news=True, after=after):
                 self.queue.succeeded(key)
+                if after is not None:
+                    self.queue.add_after(key, after)
                 return "blocked" if isinstance(error, Blocked) else "transient"
             case Next(error=Blocked() as error):
                 delay = self.queue.retry(key, floor=_BLOCKED_RETRY)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from containerapp.api import images
@@ -135,10 +135,11 @@ class Reconciler:
             for ref in _out_of_sight(target, plan):
                 if await self.writer.bring_back(target, ref):
                     return Next(after=0.0)
-        doubtful = plan.leftovers or _recreates(plan, app)
+        recreates = _recreates(plan, app)
+        doubtful = plan.leftovers or (plan.creates and _was_seen(app))
         if doubtful and not await self.writer.still_exists(key, app.metadata.uid):
             return Next(after=0.0)
-        if plan.updates and (seconds := self.writer.hold_off(key)):
+        if (plan.updates or recreates) and (seconds := self.writer.hold_off(key)):
             return self._hold_off(key, manifest, seconds)
         obstacle = await self.writer.converge(target, plan, settled=lambda: self._rollout(key, app).complete)
         if isinstance(obstacle, NamespaceTerminating):
@@ -398,6 +399,11 @@ def _recreates(plan: Plan, app: ContainerApp) -> bool:
     return any(ObjectRef.of(manifest) in known for manifest in plan.creates)
 
 
+def _was_seen(app: ContainerApp) -> bool:
+    """Whether a status was ever written: what waits for its first child since may be gone, and nobody told of it."""
+    return app.status.observed_generation is not None
+
+
 def _inventoried(app: ContainerApp) -> list[ObjectRef]:
     """Children that the status names."""
     return [
@@ -414,6 +420,9 @@ def _told_of_failure(app: ContainerApp) -> bool:
 
 
 def _sooner(after: Next, seconds: float) -> Next:
-    if after.error is not None or (after.after is not None and after.after <= seconds):
+    """Come back within seconds, too; whoever has an error to try again for does so anyway."""
+    if after.error is not None and not after.awaits_news:
         return after
-    return Next(after=seconds)
+    if after.after is not None and after.after <= seconds:
+        return after
+    return replace(after, after=seconds)

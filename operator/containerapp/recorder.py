@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from containerapp.errors import ContainerAppError
 from containerapp.kube.client import Client, path
 from containerapp.model import Manifest
+from containerapp.tasks import cancelled
 
 _logger = logging.getLogger(__name__)
 
@@ -41,6 +42,10 @@ class Recorder:
                 await self.client.create(path("v1", "events", event["metadata"]["namespace"]), event)
             except ContainerAppError as error:
                 _logger.warning("The event %s is lost: %s", event["reason"], error)
+            except asyncio.CancelledError:
+                if cancelled():
+                    raise
+                _logger.warning("The event %s is lost: its request was cancelled", event["reason"])
             except Exception:
                 _logger.exception("The event %s is lost by a bug in the operator", event["reason"])
             finally:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any, cast
 from unittest.mock import AsyncMock, Mock
 
@@ -13,7 +16,7 @@ from containerapp.errors import Transient
 from containerapp.kube.cache import Cache
 from containerapp.kube.client import Client, Conflict, NotFound
 from containerapp.model import Manifest
-from containerapp.reconcile import Next, Reconciler
+from containerapp.reconcile import Next, Reconciler, _sooner
 from tests.builders import (
     DIGEST,
     KEY,
@@ -46,10 +49,15 @@ def _reconciler(client: Mock, status: dict[str, Any] | None = None) -> Reconcile
     )
 
 
+def _seen(*resources: dict[str, str]) -> dict[str, Any]:
+    """Return the status of an app that has these children."""
+    return {"observedGeneration": 1, "resources": list(resources)}
+
+
 async def test_a_child_that_vanished_while_the_api_server_is_away_is_asked_for_again_later() -> None:
     """Whether the app still lives cannot be told just now, which is no bug in the operator."""
     client = Mock(get=AsyncMock(side_effect=UNAVAILABLE), apply=AsyncMock())
-    known = {"resources": [{"apiVersion": "v1", "kind": "ServiceAccount", "name": NAME}]}
+    known = _seen({"apiVersion": "v1", "kind": "ServiceAccount", "name": NAME})
     following = await _reconciler(client, known).reconcile(KEY)
     assert following.error is UNAVAILABLE
     client.apply.assert_not_awaited()
@@ -57,7 +65,7 @@ async def test_a_child_that_vanished_while_the_api_server_is_away_is_asked_for_a
 
 async def test_news_of_an_app_that_come_by_a_question_are_acted_upon() -> None:
     """The watch was broken when the app was edited; when it tells at last, that is known already and no news."""
-    known = {"resources": [{"apiVersion": "v1", "kind": "ServiceAccount", "name": NAME}]}
+    known = _seen({"apiVersion": "v1", "kind": "ServiceAccount", "name": NAME})
     spec = {"image": f"shop@{DIGEST}", "port": 9090}
     edited = app_manifest(spec, status=known, resourceVersion="2", generation=2)
     client = Mock(apply=AsyncMock(side_effect=UNAVAILABLE), get=AsyncMock(return_value=edited))
@@ -98,6 +106,51 @@ async def test_an_app_that_is_held_off_is_told_so_once_a_pause() -> None:
         told.append([event["message"] for event in events if event["reason"] == "HeldOff"])
     assert [len(messages) for messages in told] == [0, 0, 0, 0, 1, 1, 1, 1]
     assert " in 10 s" in told[-1][0]
+
+
+async def test_children_that_somebody_deletes_again_and_again_are_made_again_ever_more_seldom() -> None:
+    """As one does that undoes updates: Pods that live for a second are no use to anybody."""
+    versions, made = count(200), Counter[str]()
+
+    def version(manifest: Manifest) -> Manifest:
+        return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": str(next(versions))}}
+
+    def store(url: str, body: Manifest) -> Manifest:
+        if url.endswith("/status"):
+            raise Conflict("Conflict", "The app was changed.")
+        made[body["kind"]] += 1
+        return version(as_stored(body))
+
+    app = app_manifest({"image": f"shop@{DIGEST}"})
+    client = Mock(apply=AsyncMock(side_effect=store), get=AsyncMock(return_value=app))
+    refs = live_children(an_app({"image": f"shop@{DIGEST}"}))
+    known = [{"apiVersion": ref.api_version, "kind": ref.kind, "name": ref.name} for ref in refs]
+    reconciler, clock = _reconciler(client, _seen(*known)), Clock()
+    reconciler.clock = reconciler.writer.clock = clock
+    for _ in range(120):
+        await reconciler.reconcile(KEY)
+        for child in reconciler.cache.children(KEY).values():
+            reconciler.cache.drop_child(version(child))
+        clock.now += 0.5
+    assert 4 <= made["Deployment"] <= 7
+
+
+async def test_an_app_that_waits_for_its_first_child_may_be_gone() -> None:
+    """Its end was told while the watch was broken; the image that it waited for must not run for nobody."""
+    gone = NotFound("NotFound", "There is no such app.")
+    client = Mock(apply=AsyncMock(), get=AsyncMock(side_effect=gone))
+    reconciler = _reconciler(client, _seen())
+    assert await reconciler.reconcile(KEY) == Next(after=0.0)
+    client.apply.assert_not_awaited()
+    assert reconciler.cache.app(KEY) is None
+
+
+async def test_a_count_that_may_wait_is_told_later_though_an_image_is_in_error() -> None:
+    """The registry says the same again, which is no news: nothing else would bring the app back."""
+    after = Next(error=UNAVAILABLE, awaits_news=True)
+    assert _sooner(after, 3.0) == replace(after, after=3.0)
+    assert _sooner(Next(error=UNAVAILABLE), 3.0) == Next(error=UNAVAILABLE)
+    assert _sooner(Next(after=2.0), 3.0) == Next(after=2.0)
 
 
 async def test_a_status_names_the_version_of_the_app_that_it_speaks_of() -> None:

@@ -76,3 +76,13 @@ async def test_a_replica_that_ends_waits_no_longer_than_it_may(caplog: pytest.Lo
             recorder.record(_event(reason))
         await recorder.flush(0.05)
     assert caplog.messages == ["The last events are lost, since this replica ends"]
+
+
+async def test_a_request_that_somebody_else_cancels_costs_one_event_alone() -> None:
+    """As kopf does with all that was begun after it, when it gives up: the recorder writes on."""
+    create = AsyncMock(side_effect=[asyncio.CancelledError, None])
+    async with _running(create) as recorder:
+        for reason in ("Lost", "Written"):
+            recorder.record(_event(reason))
+        await recorder.flush(1)
+    assert create.await_count == 2
