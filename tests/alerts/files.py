@@ -20,7 +20,7 @@ ALERTS_FILE = ROOT / "charts" / "containerapp-operator" / "files" / "alerts.yaml
 DASHBOARD_FILE = ROOT / "charts" / "containerapp-operator" / "files" / "dashboard.json"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 _METRIC = re.compile(r"\b(?:containerapp|process|python)_[a-z_]+")
-_VARIABLES = {"$__rate_interval": "1m", "$namespace": ".*", "$job": ".*"}
+_VARIABLES = {"$__rate_interval": "1m", "$namespace": ".*"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +48,13 @@ def dashboard() -> dict[str, Any]:
     return dict(json.loads(DASHBOARD_FILE.read_text()))
 
 
-def queries() -> Iterator[tuple[str, str]]:
+def queries(job: str = ".*") -> Iterator[tuple[str, str]]:
     """Yield the title of each panel with each of its expressions, Grafana's variables replaced as Grafana would."""
+    variables = {**_VARIABLES, "$job": job}
     for panel in dashboard()["panels"]:
         for target in panel.get("targets", []):
             expression = target["expr"]
-            for name, value in _VARIABLES.items():
+            for name, value in variables.items():
                 expression = expression.replace(name, value)
             yield panel["title"], expression
 

@@ -145,13 +145,17 @@ def test_a_child_that_loses_its_owner_is_nobodys_until_it_is_adopted(world: Worl
 def test_what_others_add_is_left_alone(world: World) -> None:
     """Annotations of other controllers, a sidecar and a variable that a webhook injects, labels, a nodePort's like."""
     world.run("befriended", port=8080)
+    world.settle()
+    position = world.audit.position()
     world.patch(
         "Service",
         "befriended",
         {"metadata": {"annotations": {"example.com/dns": "yes"}, "labels": {"team": "a"}}},
     )
-    world.patch("ServiceAccount", "befriended", {"metadata": {"annotations": {"example.com/role": "r"}}})
-    world.patch("Service", "befriended", {"spec": {"sessionAffinity": "ClientIP"}})
+    account = world.patch(
+        "ServiceAccount", "befriended", {"metadata": {"annotations": {"example.com/role": "r"}}}
+    )
+    service = world.patch("Service", "befriended", {"spec": {"sessionAffinity": "ClientIP"}})
     sidecar = {"name": "mesh", "image": "mesh:1", **_restricted()}
     injected = {
         "metadata": {"annotations": {"example.com/injected": "true"}, "labels": {"mesh": "on"}},
@@ -168,12 +172,10 @@ def test_what_others_add_is_left_alone(world: World) -> None:
         "metadata": {"annotations": {"deployment.kubernetes.io/note": "n"}},
         "spec": {"template": injected},
     }
-    world.api.merge("Deployment", world.namespace, "befriended", change)
-    before = [_wanted(world.get(kind, "befriended")) for kind in ("ServiceAccount", "Service", "Deployment")]
-    position = world.audit.position()
+    deployment = world.api.merge("Deployment", world.namespace, "befriended", change)
     world.settle()
-    after = [_wanted(world.get(kind, "befriended")) for kind in ("ServiceAccount", "Service", "Deployment")]
-    assert after == before
+    for changed in (account, service, deployment):
+        assert _wanted(world.get(changed["kind"], "befriended")) == _wanted(changed)
     assert _writes_to_children(world, position) == []
     world.await_ready("befriended")
     world.apply("befriended", port=8080, env=[{"name": "MODE", "value": "new"}])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,9 @@ from tests.controller.registry import Registry
 from tests.expectations import conditions
 
 TIMEOUT = 60.0
+
+_REST = 0.7
+"""Seconds without a reconcile after which none is to come: more than lie between two of one app."""
 
 
 @dataclass(kw_only=True)
@@ -140,15 +144,22 @@ class World:
         return f"{yaml.safe_dump(stated)}\n{self.operator.tail()}"
 
     def settle(self) -> None:
-        """Wait until all that the operator was told of before is dealt with.
+        """Wait until all that the operator was told of before is dealt with, and it rests.
 
-        An app of another namespace that is applied now is seen after everything before, and then the queue runs empty.
+        An app of another namespace that is applied now is seen after everything before; then nothing is reconciled
+        for longer than an app that was looked at a moment ago has to wait for its next look.
         """
         name = f"marker-{secrets.token_hex(4)}"
         self.api.apply(self.app(name) | {"metadata": {"name": name, "namespace": "default"}})
         self.until("the marker is seen", lambda: self.api.find("Deployment", "default", name))
         self.api.delete("ContainerApp", "default", name)
-        self.until("the queue is empty", lambda: self.operator.metric("containerapp_queue_depth") == 0)
+        self.until("the operator rests", self._rests)
+
+    def _rests(self) -> bool:
+        before = self.operator.metric("containerapp_reconciles_total")
+        time.sleep(_REST)
+        idle = self.operator.metric("containerapp_queue_depth") == 0
+        return idle and self.operator.metric("containerapp_reconciles_total") == before
 
     def _is_ready(self, name: str) -> bool:
         return self.conditions(name).get("Ready", {}).get("status") == "True"
