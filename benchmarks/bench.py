@@ -72,6 +72,7 @@ class Bench:
         with subject.floor(self.cluster, prefix, count, "v1", self.order.logs / f"{prefix}.log") as process:
             phase = await self._measure("floor", "create", process, lambda: self.driver.create("v1"))
             await self.driver.delete()
+            await self.driver.collected()
             await self.driver.settle(_QUIET)
         self.result.floors.append(phase)
 
@@ -91,6 +92,7 @@ class Bench:
             phase = await self._measure("operator", "delete", process, self.driver.delete)
         if not create_only:
             self.result.phases.append(phase)
+        await self.driver.collected()
         await self.driver.settle(_QUIET)
 
     async def _changes(self, process: Subject) -> None:

@@ -15,6 +15,7 @@ from benchmarks.api import APPLY, MERGE, Api, Json
 from benchmarks.workload import app, collection, everywhere, image, namespace_of, path
 
 _CONCURRENCY = 32
+_ONE_OF_OURS = {"limit": "1", "labelSelector": "app.kubernetes.io/managed-by=containerapp-operator"}
 
 
 @dataclass(kw_only=True)
@@ -86,7 +87,7 @@ class Driver:
         )
 
     async def delete(self) -> Convergence:
-        """Delete all apps; done when their children are gone too."""
+        """Delete all apps; done when their Deployments and Services are gone, too."""
         return await self._converge(
             self.names,
             lambda name: self.api.request("DELETE", path("ContainerApp", name)),
@@ -123,6 +124,14 @@ class Driver:
             spoilt[name] = _version(await spoil(name))
 
         return await self._converge(names, act, mended)
+
+    async def collected(self) -> None:
+        """Wait until nothing is left of what hung on deleted apps: its removal would slow whatever comes next."""
+        kinds = ("ServiceAccount", "ReplicaSet", "Pod")
+        async with asyncio.timeout(self.timeout):
+            for kind in kinds:
+                while (await self.api.request("GET", everywhere(kind), **_ONE_OF_OURS))["items"]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.5)
 
     async def settle(self, quiet: float) -> None:
         """Wait until nothing has been heard of any object for `quiet` seconds."""

@@ -14,6 +14,8 @@ _PREFIXES = {
     "ContainerApp": ("/apis/containerapp.dev/v1alpha1", "containerapps"),
     "Deployment": ("/apis/apps/v1", "deployments"),
     "Service": ("/api/v1", "services"),
+    "ReplicaSet": ("/apis/apps/v1", "replicasets"),
+    "Pod": ("/api/v1", "pods"),
     "ServiceAccount": ("/api/v1", "serviceaccounts"),
 }
 
