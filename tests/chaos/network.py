@@ -48,9 +48,14 @@ class Passage:
         return self.method not in {"GET", "WATCH"} and "/leases" not in self.path
 
     @property
+    def answered(self) -> bool:
+        """Whether the API server itself said something to it; where it said nothing, the code is 0."""
+        return self.fate in {None, "slow", "slow answer", "lost answer"} and self.code > 0
+
+    @property
     def arrived(self) -> bool:
         """Whether the API server had it and took it."""
-        return self.fate in {None, "slow", "slow answer", "lost answer"} and 200 <= self.code < 300
+        return self.answered and 200 <= self.code < 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,21 +10,23 @@ _CHILD = "/api/v1/namespaces/shop/services/web"
 _NAMES = ("one", "two")
 
 
-def _passage(at: float, replica: int, path: str = _CHILD, *, method: str = "PATCH", **more: str) -> Passage:
+def _passage(
+    at: float, replica: int, path: str = _CHILD, *, method: str = "PATCH", code: int = 200, **more: str | None
+) -> Passage:
     return Passage(
         replica=replica,
         began=at,
         ended=at + 0.1,
         method=method,
         path=path,
-        code=200,
+        code=code,
         fate=more.get("fate"),
         holder=more.get("holder"),
     )
 
 
-def _taking(at: float, replica: int, **more: str) -> Passage:
-    return _passage(at, replica, _LEASE, method="PUT", holder=_NAMES[replica], **more)
+def _taking(at: float, replica: int, fate: str | None = None) -> Passage:
+    return _passage(at, replica, _LEASE, method="PUT", holder=_NAMES[replica], fate=fate)
 
 
 def test_whoever_holds_the_lease_may_write() -> None:
@@ -51,6 +53,16 @@ def test_writes_without_end_are_a_violation() -> None:
     storm = [_taking(0, 0), *(_passage(1 + number / 10, 0) for number in range(STORM_WRITES))]
     assert list(judge(storm, _NAMES)) == []
     (violation,) = judge([*storm, _passage(2, 0)], _NAMES)
+    assert violation.subject == "shop/web"
+
+
+def test_refused_writes_without_end_are_a_violation_too() -> None:
+    """What nobody let through to the API server, or it never answered, is none of them."""
+    refused = [_passage(number / 10, 0, code=(409, 403, 422)[number % 3]) for number in range(STORM_WRITES)]
+    struck = [_passage(1, 0, code=0), _passage(1, 0, code=503, fate="503")]
+    assert list(judge([*refused, *struck], _NAMES)) == []
+    assert measure(refused).writes == 0
+    (violation,) = judge([*refused, *struck, _passage(1, 0, code=409, fate="lost answer")], _NAMES)
     assert violation.subject == "shop/web"
 
 

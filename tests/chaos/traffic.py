@@ -15,8 +15,9 @@ from tests.chaos.network import Passage
 
 STORM_SECONDS = 30.0
 STORM_WRITES = 120
-"""Writes about one app within that time which nothing explains: at worst, users and meddlers change it every second,
-its rollout is told every two seconds, and its children are mended within the operator's own budget."""
+"""Writes, taken or refused, about one app within that time which nothing explains: at worst, users and meddlers
+change it every second, its rollout is told every two seconds, and its children are mended within the operator's own
+budget."""
 _CHILDREN = ("deployments", "services", "serviceaccounts")
 
 
@@ -104,10 +105,10 @@ def _intrusions(passages: Sequence[Passage], names: Sequence[str]) -> Iterator[V
 
 
 def _bursts(passages: Iterable[Passage]) -> Iterator[tuple[str, int]]:
-    """Yield for each app the most writes about it within any stretch of `STORM_SECONDS`."""
+    """Yield for each app the most writes about it within any stretch of `STORM_SECONDS`, refused ones included."""
     times: defaultdict[str, list[float]] = defaultdict(list)
     for passage in passages:
-        if passage.is_write and passage.arrived and passage.method != "POST":
+        if passage.is_write and passage.answered and passage.method != "POST":
             times[_app(passage.path)].append(passage.began)
     for app, moments in times.items():
         moments.sort()
