@@ -7,6 +7,7 @@ kernel ends them with the thread that started them.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections import Counter
@@ -53,6 +54,7 @@ _SHORT_LEASE = {
 _STAYS_SECONDS = 5.0
 _COLLECTOR_SECONDS = 10.0
 _KOPFS_END = ('"logger": "kopf.', "/kopf/_cogs/aiokits/aiotasks.py:")
+_OUR_FRAME = re.compile(r'File \\?"[^"]*/containerapp/[\w/]+\.py')
 _RUNS = count(1)
 """So that no run of this process meets another's images."""
 _LOGS = ("kube-apiserver", "etcd", "kube-controller-manager", PROXY)
@@ -208,13 +210,14 @@ def bugs(operator: Operator) -> list[Violation]:
     """Return every bug that the operator itself has noticed.
 
     With what kopf cannot bear (a watch that is answered 410 by HTTP) it ends the watch of the apps, traceback and all,
-    in its own words or by tasks that it leaves to asyncio; the operator begins the watch again.
+    in its own words or by tasks that it leaves to asyncio; the operator begins the watch again. Where the traceback
+    leads through the operator's own code it is a bug all the same: kopf tells of those, and goes on.
     """
     return [
         Violation(subject=operator.name, complaint="a bug in the log", found=line[:2000])
         for line in operator.log_file.read_text().splitlines()
         if ("by a bug in the operator" in line or "Traceback (most recent call last)" in line)
-        and not any(sign in line for sign in _KOPFS_END)
+        and (_OUR_FRAME.search(line) or not any(sign in line for sign in _KOPFS_END))
     ]
 
 
