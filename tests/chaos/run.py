@@ -177,6 +177,7 @@ class Run:
             if not found:
                 peace = time.time()
                 time.sleep(_STAYS_SECONDS)
+                self.keep_alive()
                 found = look(checker, namespaces(self.shape))
             if not found:
                 self.report.settled_after = time.monotonic() - began - _STAYS_SECONDS

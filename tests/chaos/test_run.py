@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest.mock import Mock, PropertyMock
 
-from tests.chaos.run import bugs
+import pytest
+
+from tests.chaos import run
+from tests.chaos.plan import Shape
+from tests.chaos.run import Report, Run, bugs
+from tests.chaos.wanted import Wanted
 from tests.controller.operators import Identity, Operator
 
 _KOPF = "/venv/lib/python3.11/site-packages/kopf/_core/reactor"
@@ -29,3 +35,31 @@ def test_an_error_in_our_own_code_is_a_bug_though_kopf_tells_of_it(tmp_path: Pat
     operator.log_file.write_text(kopfs + ours)
     (found,) = bugs(operator)
     assert found.found == ours.strip()
+
+
+def _run(directory: Path, operator: Operator) -> Run:
+    """Return a run whose cluster, network and faults do nothing."""
+    shape = Shape(seconds=60, namespaces=1)
+    return Run(
+        seed=1,
+        shape=shape,
+        directory=directory,
+        cluster=Mock(),
+        operators=[operator],
+        network=Mock(passages=Mock(return_value=[])),
+        faults=Mock(struck=set()),
+        wanted=Wanted(),
+        report=Report(seed=1, shape=shape),
+    )
+
+
+def test_an_operator_that_ends_in_the_last_seconds_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is wrong with the cluster then, and nobody looks after the operator any more."""
+    monkeypatch.setattr(run, "_STAYS_SECONDS", 0.0)
+    operator = Mock(_process=Mock(returncode=1))
+    type(operator).running = PropertyMock(side_effect=[True, False])
+    ended = _run(tmp_path, operator)
+    ended.settle(Mock(check=Mock(return_value=[])))
+    assert [violation.complaint for violation in ended.report.violations] == ["ended by itself with 1"]

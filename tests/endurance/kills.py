@@ -56,6 +56,7 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     for seed in shape.seeds:
         rounds.append(_round(stage, operator, users, shape, seed))
         say(f"seed {seed}: {_line(rounds[-1])}")
+    assert operator.running, f"the operator ended by itself:\n{operator.tail()}"
     verdict = Verdict(proof="kills", numbers={"shape": asdict(shape), "rounds": [asdict(r) for r in rounds]})
     _judge(verdict, rounds, bugs(operator))
     return verdict
@@ -103,6 +104,7 @@ def _strike(stage: Stage, operator: Operator, random: Random) -> int:
     deadline = time.monotonic() + _LATEST_STRIKE
     while not (in_flight := _unanswered(stage)) and time.monotonic() < deadline:
         time.sleep(0.01)
+    assert operator.running, f"the operator ended by itself:\n{operator.tail()}"
     operator.kill()
     operator.start(wait=False)
     return in_flight

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from random import Random
+from unittest.mock import Mock
+
 import pytest
 
 from tests.endurance import kills, outages, standby
@@ -26,6 +29,18 @@ def test_never_do_two_replicas_write(given: Stage) -> None:
     """Neither after the death of the leader nor after its sleep, by the API server's own log."""
     shape = standby.Shape(kills=1, pauses=1, apps=8, lease=(5, 4, 1), margin=15)
     hold(standby.run(given, shape, print))
+
+
+def test_an_operator_that_ended_by_itself_is_not_taken_for_one_that_was_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would be started again, and nobody would know."""
+    monkeypatch.setattr(kills, "_LATEST_STRIKE", 0.0)
+    stage = Mock(api=Mock(list=Mock(return_value=[])))
+    operator = Mock(running=False)
+    with pytest.raises(AssertionError, match="ended by itself"):
+        kills._strike(stage, operator, Random(1))  # noqa: S311 - replayable
+    operator.start.assert_not_called()
 
 
 def test_one_claim_that_does_not_hold_is_enough_to_fail() -> None:
