@@ -5,6 +5,9 @@ What needs hours or a quiet machine to be seen (memory, latencies) is bounded lo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from unittest.mock import Mock
+
 import pytest
 
 from tests.endurance import leaks, neighbours
@@ -26,8 +29,57 @@ def test_bad_apps_cost_a_bounded_number_of_requests(given: Stage) -> None:
 @pytest.mark.cluster
 def test_nothing_is_held_that_was_not_held_before(given: Stage) -> None:
     """No task, file, thread or connection is left over from apps that are gone or from watches that broke."""
-    shape = leaks.Shape(minutes=0.4, apps=16, interval=2, restart_every=12, quiet=5, most_growth=10_000)
+    shape = leaks.Shape(
+        minutes=0.4, least_load=0, apps=16, interval=2, restart_every=12, quiet=5, most_growth=10_000,
+    )  # fmt: skip
     hold(leaks.run(given, shape, print))
+
+
+@dataclass
+class _Clock:
+    """Time that passes only when somebody waits or works."""
+
+    now: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def work(self, *_: object) -> None:
+        self.now += 0.1
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        return self.now > 60
+
+
+def test_the_load_keeps_to_its_rate_though_every_request_takes_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a slow API server leaves undone for a while is made up for."""
+    clock = _Clock()
+    monkeypatch.setattr(leaks, "time", clock)
+    monkeypatch.setattr(leaks, "_do", clock.work)
+    pods = [{"metadata": {"name": f"pod-{number}"}} for number in range(20)]
+    stage = Mock(api=Mock(list=Mock(return_value=pods), delete=clock.work))
+    stage.wanted.apps = {("leaks-0", "app-0"): None}
+    load = leaks.Load(stage=stage, shape=leaks.Shape(minutes=1), over=Mock(wait=clock.wait))
+    load._use(Mock(namespace="leaks-0"))
+    assert sum(load.deeds.values()) == pytest.approx(35 * 10 / 4, rel=0.1)
+    clock.now = 0.0
+    load._kill_pods(["leaks-0"])
+    assert load.deeds["dead Pods"] == pytest.approx(30 * 10, rel=0.1)
+
+
+def test_a_load_that_falls_short_is_no_load() -> None:
+    """Four fifths of every kind of deed must have happened; the rest is left to chance and restarts."""
+    held = []
+    for share in (0.9, 0.7):
+        load = leaks.Load(stage=Mock(), shape=leaks.Shape(minutes=6))
+        load.deeds |= {kind: int(share * 60 * rate) for kind, rate in leaks.BUSY.items()}
+        verdict = Verdict(proof="leaks")
+        leaks.judge_load(verdict, load)
+        held.append(verdict.holds)
+    assert held == [True, False]
 
 
 def test_what_the_edits_cost_by_themselves_is_not_held_against_the_operator() -> None:
