@@ -27,11 +27,10 @@ def test_bad_apps_cost_a_bounded_number_of_requests(given: Stage) -> None:
 
 
 @pytest.mark.cluster
+@pytest.mark.timeout(300)
 def test_nothing_is_held_that_was_not_held_before(given: Stage) -> None:
     """No task, file, thread or connection is left over from apps that are gone or from watches that broke."""
-    shape = leaks.Shape(
-        minutes=0.4, least_load=0, apps=16, interval=2, restart_every=12, quiet=5, most_growth=10_000,
-    )  # fmt: skip
+    shape = leaks.Shape(minutes=0.4, least_load=0, apps=16, interval=2, restart_every=12, most_growth=10_000)
     hold(leaks.run(given, shape, print))
 
 
