@@ -33,6 +33,8 @@ _SHARE = 0.4
 _SLOWEST = 3.0
 _PATIENCE = 15.0
 _CHILDREN = ("Deployment", "Service", "ServiceAccount")
+_UNTAKEN = (ApiError, urllib3.exceptions.HTTPError, OSError)
+"""How a change ends that the API server has not taken."""
 
 
 class MissedError(Exception):
@@ -69,20 +71,21 @@ class Faults:
             case "registry":
                 self._trouble_registry(step)
             case _:
-                with suppress(ApiError, urllib3.exceptions.HTTPError, OSError):
+                try:
                     self._meddle(step)
+                except _UNTAKEN as error:
+                    raise MissedError(f"the change was not taken: {error!r}") from error
 
     def _strike_operators(self, step: Step) -> None:
         match step.deed:
             case "kill-operator":
-                self._end(self.operators[int(step.target)], signal.SIGKILL)
+                self._end(signal.SIGKILL, self.operators[int(step.target)])
             case "kill-leader":
-                self._end(self._leader(), signal.SIGKILL)
+                self._end(signal.SIGKILL, self._leader())
             case "kill-all-operators":
-                for operator in self.operators:
-                    self._end(operator, signal.SIGKILL)
+                self._end(signal.SIGKILL, *self.operators)
             case "stop-operator":
-                self._end(self.operators[int(step.target)], signal.SIGTERM)
+                self._end(signal.SIGTERM, self.operators[int(step.target)])
             case "pause-operator":
                 self._pause_operator(self.operators[int(step.target)], step.value)
             case "pause-leader":
@@ -124,15 +127,21 @@ class Faults:
             raise MissedError("nobody leads")
         return leaders[0]
 
-    def _end(self, operator: Operator, number: signal.Signals) -> None:
-        process = operator._process
-        if process is not None and process.poll() is None:
-            self.struck.add(operator.name)
-            process.send_signal(number)
+    def _end(self, number: signal.Signals, *operators: Operator) -> None:
+        """Signal those that run; there must be one."""
+        missed = True
+        for operator in operators:
+            process = operator._process
+            if process is not None and process.poll() is None:
+                self.struck.add(operator.name)
+                process.send_signal(number)
+                missed = False
+        if missed:
+            raise MissedError("no operator runs there")
 
     def _pause_operator(self, operator: Operator, seconds: float) -> None:
         if not operator.running:
-            return
+            raise MissedError("no operator runs there")
         self.paused.add(operator.name)
         try:
             with operator.paused():
@@ -218,11 +227,17 @@ class Faults:
             case "strip-labels":
                 self.api.patch(_CHILDREN[step.value], namespace, name, {"metadata": {"labels": None}})
             case "fight":
-                for number in range(_FIGHTS):
-                    self.api.patch("Deployment", namespace, name, {"spec": {"replicas": 5 + number % 2}})
-                    self.over.wait(0.1)
+                self._fight(namespace, name)
             case unknown:
                 raise ValueError(unknown)
+
+    def _fight(self, namespace: str, name: str) -> None:
+        """Write what the operator writes, again and again; what fails after the first time ends it."""
+        self.api.patch("Deployment", namespace, name, {"spec": {"replicas": 5}})
+        with suppress(*_UNTAKEN):
+            for number in range(1, _FIGHTS):
+                self.over.wait(0.1)
+                self.api.patch("Deployment", namespace, name, {"spec": {"replicas": 5 + number % 2}})
 
 
 _COMPONENTS = {
