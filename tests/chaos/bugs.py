@@ -61,14 +61,17 @@ _EARLY_STATUS = """\
         return after
         obstacle = await self.writer.converge(target"""
 
-SOUND = Bug(
-    name="no bug",
-    module="main.py",
-    edits=(),
-    faults=("kill-leader", "pause-leader", "trouble-requests", *MEDDLINGS),
-    squatted=2,
+SOUND = tuple(
+    Bug(
+        name=name,
+        module="main.py",
+        edits=(),
+        faults=("kill-leader", "pause-leader", "trouble-requests", "expire-watches", *MEDDLINGS),
+        squatted=squatted,
+    )
+    for name, squatted in (("no bug", 2), ("no bug where nothing is squatted", 0))
 )
-"""The operator as it is, by all that the bugs are shown by: nothing may be found."""
+"""The operator as it is, by all that the bugs are shown by, in either of their shapes: nothing may be found."""
 
 BUGS = (
     Bug(

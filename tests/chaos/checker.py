@@ -28,6 +28,13 @@ class Violation:
     found: Any = None
     collectors: bool = False
     """Whether it is for Kubernetes' own controllers alone to mend: mostly for its garbage collector."""
+    ground: bool = False
+    """Whether the run itself went wrong, on a busy machine for instance, which says nothing of the operator."""
+
+    @property
+    def convicts(self) -> bool:
+        """Whether it is the operator that it speaks against."""
+        return not (self.collectors or self.ground)
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.complaint}" + (

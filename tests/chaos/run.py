@@ -137,8 +137,9 @@ class Run:
                 self._note(step, f"missed: {reason}")
                 continue
             except Exception as error:  # noqa: BLE001 - the other lanes go on; the report tells
+                complaint = "could not be carried out"
                 self.report.violations.append(
-                    Violation(subject=f"step {step}", complaint="could not be carried out", found=repr(error))
+                    Violation(subject=f"step {step}", complaint=complaint, found=repr(error), ground=True)
                 )
                 self._note(step, f"failed: {error!r}")
                 return
@@ -232,7 +233,8 @@ def look(checker: Checker, spaces: Iterable[str]) -> list[Violation]:
     try:
         return checker.check(spaces)
     except (ApiError, urllib3.exceptions.HTTPError, OSError) as error:
-        return [Violation(subject="the API server", complaint="does not answer", found=repr(error))]
+        complaint = "does not answer"
+        return [Violation(subject="the API server", complaint=complaint, found=repr(error), ground=True)]
 
 
 def run(seed: int, shape: Shape, directory: Path, source: Path = ROOT / "operator") -> Report:
