@@ -17,6 +17,9 @@ from tests.controller.api import Api, Manifest
 _CHILDREN = ("Deployment", "Service", "ServiceAccount")
 _NOT_OURS = {("ServiceAccount", "default")}
 """What Kubernetes itself puts into every namespace."""
+_COUNTS = ("replicas", "updatedReplicas", "readyReplicas")
+_MANAGERS = "containerapp"
+"""With what the names begin under which the operator writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,11 +184,12 @@ class Checker:
         if app.image_is_missing:
             return
         yield from self._check_digest(app, status, conditions, live.get(("Deployment", app.name)))
-        if healthy and status.get("readyReplicas", 0) != app.pods:
-            complaint = f"readyReplicas should be {app.pods}"
-            yield Violation(subject=subject, complaint=complaint, found=status.get("readyReplicas"))
-        listed = {item["kind"] for item in status.get("resources", [])}
-        present = {kind for kind in _CHILDREN if _uid_of_owner(live.get((kind, app.name))) == app.uid}
+        counts = {count: status.get(count, 0) for count in _COUNTS}
+        if healthy and set(counts.values()) != {app.pods}:
+            yield Violation(subject=subject, complaint=f"the counts should be {app.pods}", found=counts)
+        listed = sorted((item["kind"], item["name"]) for item in status.get("resources", []))
+        owned = [kind for kind in _CHILDREN if _uid_of_owner(live.get((kind, app.name))) == app.uid]
+        present = sorted((kind, app.name) for kind in owned)
         if listed != present:
             yield Violation(subject=subject, complaint=f"the inventory should be {present}", found=listed)
 
@@ -273,8 +277,8 @@ def _check_foreign(wanted: Foreign, found: Manifest | None) -> Iterator[Violatio
         yield Violation(subject=subject, complaint="somebody else's object was removed or replaced")
         return
     metadata = found["metadata"]
-    touched = metadata.get("ownerReferences") or set(metadata["labels"]) != {FOREIGN_LABEL}
-    if touched:
+    written = any(entry["manager"].startswith(_MANAGERS) for entry in metadata.get("managedFields", []))
+    if written or metadata.get("ownerReferences") or metadata.get("labels", {}) != {FOREIGN_LABEL: "yes"}:
         yield Violation(subject=subject, complaint="somebody else's object was changed", found=metadata)
 
 
