@@ -53,6 +53,8 @@ _SHORT_LEASE = {
 }
 _STAYS_SECONDS = 5.0
 _COLLECTOR_SECONDS = 10.0
+_LEAVE_SECONDS = 30.0
+"""Within which a fault that is cut short has been undone."""
 _KOPFS_END = ('"logger": "kopf.', "/kopf/_cogs/aiokits/aiotasks.py:")
 _OUR_FRAME = re.compile(r'File \\?"[^"]*/containerapp/[\w/]+\.py')
 _RUNS = count(1)
@@ -114,21 +116,31 @@ class Run:
         plan = make_plan(self.seed, self.shape)
         (self.directory / "plan.txt").write_text("".join(f"{step}\n" for step in plan))
         threads = {
-            lane: Thread(target=self._follow, args=([step for step in plan if step.lane == lane], carry_out))
+            lane: Thread(
+                target=self._follow,
+                args=([step for step in plan if step.lane == lane], carry_out),
+                daemon=True,  # users may insist for minutes
+            )
             for lane, carry_out in lanes.items()
         }
         for thread in threads.values():
             thread.start()
-        while any(thread.is_alive() for thread in threads.values()):
-            self.keep_alive()
-            if not threads["control"].is_alive():  # which does it itself before each of its faults
-                self.faults.revive()
-            time.sleep(0.05)
+        try:
+            while any(thread.is_alive() for thread in threads.values()):
+                self.keep_alive()
+                if not threads["control"].is_alive():  # which does it itself before each of its faults
+                    self.faults.revive()
+                time.sleep(0.05)
+        finally:
+            self.faults.over.set()
+            deadline = time.monotonic() + _LEAVE_SECONDS
+            for thread in threads.values():
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def _follow(self, steps: list[Step], carry_out: Callable[[Step], None]) -> None:
         for step in steps:
-            time.sleep(max(0.0, self.began + step.at - time.monotonic()))
-            if step.at > self.shape.seconds:
+            pause = max(0.0, self.began + step.at - time.monotonic())
+            if self.faults.over.wait(pause) or step.at > self.shape.seconds:
                 return
             self._note(step, "begins")
             try:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from threading import Event, active_count
 from unittest.mock import Mock, PropertyMock
 
 import pytest
 
 from tests.chaos import run
-from tests.chaos.plan import Shape
+from tests.chaos.plan import Shape, Step
 from tests.chaos.run import Report, Run, bugs
 from tests.chaos.wanted import Wanted
 from tests.controller.operators import Identity, Operator
@@ -47,7 +49,7 @@ def _run(directory: Path, operator: Operator) -> Run:
         cluster=Mock(),
         operators=[operator],
         network=Mock(passages=Mock(return_value=[])),
-        faults=Mock(struck=set()),
+        faults=Mock(struck=set(), over=Event()),
         wanted=Wanted(),
         report=Report(seed=1, shape=shape),
     )
@@ -63,3 +65,18 @@ def test_an_operator_that_ends_in_the_last_seconds_is_seen(
     ended = _run(tmp_path, operator)
     ended.settle(Mock(check=Mock(return_value=[])))
     assert [violation.complaint for violation in ended.report.violations] == ["ended by itself with 1"]
+
+
+def test_a_run_that_is_broken_off_leaves_no_thread(tmp_path: Path) -> None:
+    """Neither one that waits for its next step nor one whose fault lasts on."""
+    operator = Mock()
+    type(operator).running = PropertyMock(side_effect=[True, True, KeyboardInterrupt])
+    broken_off, before, began = _run(tmp_path, operator), active_count(), time.monotonic()
+
+    def last(_step: Step) -> None:
+        broken_off.faults.over.wait(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_off.rage({"control": last, "chaos-0": last})
+    assert active_count() == before
+    assert time.monotonic() - began < 30
