@@ -136,7 +136,7 @@ class Reconciler:
                 if await self.writer.bring_back(target, ref):
                     return Next(after=0.0)
         recreates = _recreates(plan, app)
-        doubtful = plan.leftovers or (plan.creates and _was_seen(app))
+        doubtful = plan.leftovers or recreates or (plan.creates and _has_waited(target))
         if doubtful and not await self.writer.still_exists(key, app.metadata.uid):
             return Next(after=0.0)
         if (plan.updates or recreates) and (seconds := self.writer.hold_off(key)):
@@ -399,9 +399,9 @@ def _recreates(plan: Plan, app: ContainerApp) -> bool:
     return any(ObjectRef.of(manifest) in known for manifest in plan.creates)
 
 
-def _was_seen(app: ContainerApp) -> bool:
-    """Whether a status was ever written: what waits for its first child since may be gone, and nobody told of it."""
-    return app.status.observed_generation is not None
+def _has_waited(target: Target) -> bool:
+    """Whether the app was seen before, and has no child whose end would tell of its own: nobody may have told of it."""
+    return target.app.status.observed_generation is not None and not target.live
 
 
 def _inventoried(app: ContainerApp) -> list[ObjectRef]:
