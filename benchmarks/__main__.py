@@ -30,7 +30,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("build/bench"), help="where JSON and plots go")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):  # as ^C does: what has been started is ended, too
-        signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, signal.default_int_handler)
     arguments.output.mkdir(parents=True, exist_ok=True)
     order = Order(
         apps=arguments.apps,
