@@ -131,10 +131,9 @@ class Reconciler:
             return Next(after=_PENDING_GRACE)
         target = Target(key=key, app=app, live=dict(self.cache.children(key)))
         plan = self._plan(target, image)
-        if image.pin is not None:
-            for ref in _out_of_sight(target, plan):
-                if await self.writer.bring_back(target, ref):
-                    return Next(after=0.0)
+        for ref in _out_of_sight(target, plan):
+            if await self.writer.bring_back(target, ref):
+                return Next(after=0.0)
         recreates = _recreates(plan, app)
         doubtful = plan.leftovers or recreates or (plan.creates and _has_waited(target))
         if doubtful and not await self.writer.still_exists(key, app.metadata.uid):
@@ -385,7 +384,8 @@ class Reconciler:
 def _out_of_sight(target: Target, plan: Plan) -> list[ObjectRef]:
     """Children that the status names, which neither the watches show nor the app wants any more.
 
-    They were pruned a moment ago; or somebody took the labels off them, by which they are watched.
+    They were pruned a moment ago; or somebody took the labels off them, by which they are watched. The next status
+    names them no more, so that it is now or never.
     """
     seen = {*target.live, *map(ObjectRef.of, plan.creates)}
     return [

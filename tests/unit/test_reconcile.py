@@ -12,6 +12,7 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 
 from containerapp.converge import Writer
+from containerapp.digests import Failed
 from containerapp.errors import Transient
 from containerapp.kube.cache import Cache
 from containerapp.kube.client import Client, Conflict, NotFound
@@ -143,6 +144,25 @@ async def test_an_app_that_waits_for_its_first_child_may_be_gone() -> None:
     assert await reconciler.reconcile(KEY) == Next(after=0.0)
     client.apply.assert_not_awaited()
     assert reconciler.cache.app(KEY) is None
+
+
+async def test_an_account_without_labels_is_found_before_the_status_forgets_it() -> None:
+    """Somebody took them off while nobody led; the app names another account by now, and its image is not known."""
+    app = an_app({"image": f"shop@{DIGEST}"})
+    (account,) = [child for child in live_children(app).values() if child["kind"] == "ServiceAccount"]
+    account["metadata"]["labels"] = {}
+    missing = NotFound("NotFound", "There is no such image.")
+    client = Mock(
+        get=AsyncMock(return_value=account), merge=AsyncMock(return_value=account), apply=AsyncMock()
+    )
+    reconciler = _reconciler(client)
+    reconciler.digests = Mock(lookup=Mock(return_value=Failed(error=missing)))
+    spec = {"image": "shop:1.0", "serviceAccountName": "default"}
+    known = _seen({"apiVersion": "v1", "kind": "ServiceAccount", "name": NAME})
+    reconciler.cache.put_app(app_manifest(spec, status=known, resourceVersion="2", generation=2))
+    assert await reconciler.reconcile(KEY) == Next(after=0.0)
+    assert client.merge.await_args.args[0].endswith(f"/serviceaccounts/{NAME}")
+    client.apply.assert_not_awaited()
 
 
 async def test_a_count_that_may_wait_is_told_later_though_an_image_is_in_error() -> None:
