@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = proofs.add_parser("leaks", help="many times a busy cluster's load")
     one.add_argument("--minutes", type=float, default=30, help="(default: %(default)s)")
-    one.add_argument("--times", type=float, default=10, help="a busy cluster's rate (default: %(default)s)")
+    one.add_argument("--times", type=float, default=5, help="a busy cluster's rate (default: %(default)s)")
     one.add_argument(
         "--restart-every", type=float, default=60, help="seconds between two restarts of the API server"
     )

@@ -40,7 +40,7 @@ class Shape:
     """How large a run is."""
 
     minutes: float = 30.0
-    times: float = 10.0
+    times: float = 5.0
     """The multiple of a busy cluster's rate."""
     least_hours: float = 2.0
     """Of a busy cluster: what must have happened, however slow the API server is between its restarts."""

@@ -61,12 +61,12 @@ def test_the_load_keeps_to_its_rate_though_every_request_takes_its_time(
     pods = [{"metadata": {"name": f"pod-{number}"}} for number in range(20)]
     stage = Mock(api=Mock(list=Mock(return_value=pods), delete=clock.work))
     stage.wanted.apps = {("leaks-0", "app-0"): None}
-    load = leaks.Load(stage=stage, shape=leaks.Shape(minutes=1), over=Mock(wait=clock.wait))
+    load = leaks.Load(stage=stage, shape=leaks.Shape(minutes=1, times=10), over=Mock(wait=clock.wait))
     load._use(Mock(namespace="leaks-0"))
-    assert sum(load.deeds.values()) == pytest.approx(35 * 10 / 4, rel=0.1)
+    assert sum(load.deeds.values()) == pytest.approx(35 * load.shape.times / 4, rel=0.1)
     clock.now = 0.0
     load._kill_pods(["leaks-0"])
-    assert load.deeds["dead Pods"] == pytest.approx(30 * 10, rel=0.1)
+    assert load.deeds["dead Pods"] == pytest.approx(30 * load.shape.times, rel=0.1)
 
 
 def test_a_load_that_falls_short_is_no_load() -> None:
