@@ -111,7 +111,9 @@ async def _missing(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
 async def _refused(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
     quotas = f"/api/v1/namespaces/{namespace}/resourcequotas"
     await api.request("POST", quotas, {"metadata": {"name": "none"}, "spec": {"hard": {"services": "0"}}})
-    async with _standing(api, namespace, apps, _IMAGE, "Stalled"):
+    async with _standing(
+        api, namespace, apps, _IMAGE, "Stalled", "RolledOut"
+    ):  # each event of a rollout is a try
         yield
     await api.request("DELETE", f"{quotas}/none")
 
@@ -177,8 +179,8 @@ def noises(missing: int, refused: int) -> dict[str, Noise]:
 
 
 @asynccontextmanager
-async def _standing(api: Api, namespace: str, apps: int, image: str, condition: str) -> AsyncIterator[None]:
-    """Create apps and wait until the operator has said this of all of them; delete them in the end."""
+async def _standing(api: Api, namespace: str, apps: int, image: str, *conditions: str) -> AsyncIterator[None]:
+    """Create apps and wait until the operator has said all this of all of them; delete them in the end."""
     url = _apps(namespace)
     names = [f"bad-{number}" for number in range(apps)]
     await at_once(
@@ -187,7 +189,7 @@ async def _standing(api: Api, namespace: str, apps: int, image: str, condition: 
 
     async def told() -> bool:
         listed = (await api.request("GET", url))["items"]
-        return len(listed) == apps and all(_says(item, condition) for item in listed)
+        return len(listed) == apps and all(_says(item, *conditions) for item in listed)
 
     await _until(told)
     try:
@@ -252,11 +254,10 @@ async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.5)
 
 
-def _says(item: Json, condition: str) -> bool:
+def _says(item: Json, *conditions: str) -> bool:
     status = item.get("status", {})
-    return status.get("observedGeneration") == item["metadata"]["generation"] and any(
-        found["type"] == condition and found["status"] == "True" for found in status.get("conditions", [])
-    )
+    true = {found["type"] for found in status.get("conditions", []) if found["status"] == "True"}
+    return status.get("observedGeneration") == item["metadata"]["generation"] and true >= {*conditions}
 
 
 def _apps(namespace: str) -> str:
