@@ -83,8 +83,8 @@ class Cache:
         self._children: defaultdict[AppKey, dict[ObjectRef, _Packed]] = defaultdict(dict)
         self._strays: dict[tuple[str, ObjectRef], AppKey] = {}
         """Children that stand under an app of another name than their own, by namespace and reference."""
-        self._tombstones: OrderedDict[_Identity | str, tuple[int, float]] = OrderedDict()
-        """By app and reference, or by an app's uid: the version of the end, and when it was heard of."""
+        self._tombstones: OrderedDict[_Identity | AppKey, tuple[int, float]] = OrderedDict()
+        """Of children and apps: the version of the end, and when it was heard of."""
         self._floors: dict[tuple[str, str, str | None], int] = {}
 
     def app(self, key: AppKey) -> Manifest | None:
@@ -107,22 +107,24 @@ class Cache:
 
     def put_app(self, manifest: Manifest) -> bool:
         """Store an app; False when what is stored is as new or newer, or this one has ended already."""
-        key = _key(manifest)
-        if not _newer(_version(manifest), self._apps.get(key)) or _uid(manifest) in self._tombstones:
+        key, version = _key(manifest), _version(manifest)
+        known = self._apps.get(key)
+        if not _newer(version, known) or (known is None and version <= self._ended_at(key)):
             return False
         self._apps[key] = _Packed.of(manifest)
         self._states[key] = state_of(manifest)
         return True
 
-    def drop_app(self, key: AppKey, uid: str | None = None) -> bool:
+    def drop_app(self, key: AppKey, uid: str | None = None, *, ended_at: int = 0) -> bool:
         """Forget an app, unless another one of the same name has taken its place.
 
-        Its uid is kept for a while: the answer to an earlier write of ours may arrive later.
+        The version of its end, where it is known, is kept for a while: the answer to an earlier write of ours may
+        arrive later.
         """
         known = self._apps.get(key)
-        if uid:
-            self._bury(uid, 0)
-        if known is None or (uid is not None and _uid(known.read()) != uid):
+        if ended_at:
+            self._bury(key, ended_at)
+        if known is None or (uid is not None and known.read()["metadata"]["uid"] != uid):
             return False
         del self._apps[key], self._states[key]
         return True
@@ -142,9 +144,10 @@ class Cache:
         if key is None:
             return changed
         known = self._known(key, ref)
-        if known is None and version <= max(self._floor(key, ref), self._ended_at((key, ref))):
-            return changed
-        return changed | {self._store(key, ref, _Packed.of(manifest))} if _newer(version, known) else changed
+        gone = known is None and version <= max(self._floor(key, ref), self._ended_at((key, ref)))
+        if not gone and _newer(version, known):
+            changed.add(self._store(key, ref, _Packed.of(manifest)))
+        return changed
 
     def drop_child(self, manifest: Manifest) -> set[AppKey]:
         """Forget a child that the API server says is gone; return its app's key if it was known.
@@ -210,15 +213,15 @@ class Cache:
         if not self._children[key]:
             del self._children[key]
 
-    def _bury(self, identity: _Identity | str, version: int) -> None:
+    def _bury(self, identity: _Identity | AppKey, version: int) -> None:
         now = self._clock()
         self._tombstones[identity] = version, now
         self._tombstones.move_to_end(identity)
         while next(iter(self._tombstones.values()))[1] < now - _REMEMBERED:
             self._tombstones.popitem(last=False)
 
-    def _ended_at(self, identity: _Identity) -> int:
-        """Return the version at which a child ended, 0 where that is long ago or not known."""
+    def _ended_at(self, identity: _Identity | AppKey) -> int:
+        """Return the version at which something ended, 0 where that is long ago or not known."""
         return self._tombstones.get(identity, (0, 0.0))[0]
 
 
@@ -245,10 +248,6 @@ def _identity(manifest: Manifest) -> _Identity | None:
 
 def _key(manifest: Manifest) -> AppKey:
     return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
-
-
-def _uid(manifest: Manifest) -> str:
-    return str(manifest["metadata"]["uid"])
 
 
 def _version(manifest: Manifest) -> int:

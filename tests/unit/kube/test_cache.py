@@ -77,9 +77,17 @@ def test_a_late_answer_does_not_bring_a_deleted_app_back() -> None:
     """Its status was written, then it was deleted; its successor is another one."""
     cache = Cache()
     cache.put_app(app_manifest(resourceVersion="9"))
-    cache.drop_app(KEY, UID)
+    cache.drop_app(KEY, UID, ended_at=10)
     assert not cache.put_app(app_manifest(resourceVersion="10"))
     assert cache.put_app(app_manifest(resourceVersion="11", uid=OTHER_UID))
+
+
+def test_an_app_that_was_not_found_once_may_be_found_again() -> None:
+    """The API server said so while it did not serve the definition; nobody has told of an end."""
+    cache = Cache()
+    cache.put_app(app_manifest(resourceVersion="9"))
+    assert cache.drop_app(KEY, UID)
+    assert cache.put_app(app_manifest(resourceVersion="9"))
 
 
 def test_the_newest_version_of_a_child_wins() -> None:
