@@ -169,34 +169,24 @@ class Leading:
             case Next(gone=True):
                 self.queue.forget(key)
                 return "gone"
-            case Next(error=InvalidSpec()):
+            case Next(error=None | InvalidSpec()) | Next(awaits_news=True):
                 self.queue.succeeded(key)
-                return "invalid"
-            case Next(error=ContainerAppError() as error, awaits_news=True, after=after):
-                self.queue.succeeded(key)
-                if after is not None:
-                    self.queue.add_after(key, after)
-                return "blocked" if isinstance(error, Blocked) else "transient"
+                if following.after is not None:
+                    self.queue.add_after(key, following.after)
             case Next(error=Blocked() as error):
                 delay = self.queue.retry(key, floor=_BLOCKED_RETRY)
                 _logger.warning("%s: %s Next try in %.0f s", error.reason, error.message, delay)
-                return "blocked"
-            case Next(error=None, after=after):
-                self.queue.succeeded(key)
-                if after is not None:
-                    self.queue.add_after(key, after)
-                return "success"
             case Next(error=error):
                 asked_for = error.retry_after if isinstance(error, Transient) else None
                 delay = self.queue.retry(key, floor=asked_for or 0.0)
                 _logger.info("Next try in %.1f s: %s", delay, error)
-                return "transient"
+        return _outcome(following.error)
 
     def _take(self, what: str | None, manifest: Manifest) -> None:
         metadata = {name: value for name, value in manifest["metadata"].items() if name != "managedFields"}
         key = (metadata["namespace"], metadata["name"])
         if what == "DELETED":
-            changed = self.cache.drop_app(key, metadata["uid"])
+            changed = self.cache.drop_app(key, metadata["uid"], ended_at=int(metadata["resourceVersion"]))
         else:
             changed = self.cache.put_app({**manifest, "metadata": metadata})
         if changed:
@@ -227,3 +217,16 @@ class Leading:
 
     def _count(self, state: str) -> float:
         return sum(known == state for known in self.cache.app_states().values())
+
+
+def _outcome(error: ContainerAppError | None) -> str:
+    """Return the word by which the metric tells how a reconcile ended."""
+    match error:
+        case None:
+            return "success"
+        case InvalidSpec():
+            return "invalid"
+        case Blocked():
+            return "blocked"
+        case _:
+            return "transient"
