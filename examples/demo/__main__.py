@@ -11,7 +11,6 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from types import FrameType
 
 from devcluster import DevclusterError
 from examples.demo import story
@@ -27,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     wishes = story.Wishes(once=given.once, simulated=given.simulated, pictures=given.pictures)
     # SIGINT too: a script's background job begins with it ignored, and Python leaves that so.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        signal.signal(number, signal.default_int_handler)
     console = Console(story.STEPS)
     begun = time.monotonic()
     try:
@@ -42,10 +41,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 0 if console.number == story.STEPS else _INTERRUPTED
     console.say(f"The demo succeeded in {time.monotonic() - begun:.0f} s.")
     return 0
-
-
-def _interrupt(_: int, __: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,11 +8,10 @@ for an operator serves all of its cluster.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kubernetes.aio.config import kube_config
 
 import devcluster
 from devcluster import Cluster, binaries
@@ -134,18 +133,6 @@ def own_operator(world: World, identity: Identity, tmp_path: Path) -> Iterator[O
     world.operator = own
     yield own
     own.kill()
-
-
-@pytest.fixture
-def log_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
-    """Makes the operator's parts, called by a test itself, who a kubeconfig says."""
-
-    def by(kubeconfig: Path) -> None:
-        monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-        # The client has read the variable once, as it was imported.
-        monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(kubeconfig))
-
-    return by
 
 
 @pytest.fixture

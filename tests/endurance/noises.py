@@ -111,9 +111,8 @@ async def _missing(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
 async def _refused(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
     quotas = f"/api/v1/namespaces/{namespace}/resourcequotas"
     await api.request("POST", quotas, {"metadata": {"name": "none"}, "spec": {"hard": {"services": "0"}}})
-    async with _standing(
-        api, namespace, apps, _IMAGE, "Stalled", "RolledOut"
-    ):  # each event of a rollout is a try
+    said = ("Stalled", "RolledOut")  # each event of a rollout is a try
+    async with _standing(api, namespace, apps, _IMAGE, *said):
         yield
     await api.request("DELETE", f"{quotas}/none")
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from kubernetes.aio.config import kube_config
 
 from containerapp.errors import Transient
 from containerapp.kube.client import connect
@@ -41,12 +40,11 @@ async def _server(answer: bytes) -> AsyncIterator[int]:
     "answer", [b"HTTP/1.1 bogus\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"]
 )
 async def test_a_failure_names_no_token(
-    answer: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    answer: bytes, tmp_path: Path, log_in: Callable[[Path], None]
 ) -> None:
     """Whatever stands before the API server: what is said goes into the log and into the status of the app."""
     kubeconfig = tmp_path / "kubeconfig"
-    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(kubeconfig))
+    log_in(kubeconfig)
     async with _server(answer) as port:
         kubeconfig.write_text(_KUBECONFIG.replace("PORT", str(port)))
         async with connect(lambda *_: None) as client:
