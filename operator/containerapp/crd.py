@@ -245,6 +245,8 @@ def _merged(base: Schema, over: Schema) -> Schema:
 
 def _without_empties(default: Any) -> Any:
     """An object's default with nothing in it that means the same as its absence."""
+    if isinstance(default, list):
+        return [_without_empties(item) for item in default]
     if not isinstance(default, dict):
         return default
     parts = {name: _without_empties(part) for name, part in default.items()}

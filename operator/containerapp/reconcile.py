@@ -135,7 +135,8 @@ class Reconciler:
             if await self.writer.bring_back(target, ref):
                 return Next(after=0.0)
         recreates = _recreates(plan, app)
-        doubtful = plan.leftovers or recreates or (plan.creates and _has_waited(target))
+        had_some = key in self._untold or _has_waited(target)
+        doubtful = plan.leftovers or recreates or (plan.creates and had_some)
         if doubtful and not await self.writer.still_exists(key, app.metadata.uid):
             return Next(after=0.0)
         if (plan.updates or recreates) and (seconds := self.writer.hold_off(key)):
@@ -143,7 +144,7 @@ class Reconciler:
         obstacle = await self.writer.converge(target, plan, settled=lambda: self._rollout(key, app).complete)
         if isinstance(obstacle, NamespaceTerminating):
             return Next()
-        if obstacle is None and self._may_tell_later(key, app, plan):
+        if obstacle is None and self._may_tell_later(target, plan, image):
             return Next(after=0.0)
         outcome = Outcome(
             image=image,
@@ -190,13 +191,16 @@ class Reconciler:
             await self.writer.clear_away(key, children[ref])
         return Next(after=_COLLECTOR_GRACE)
 
-    def _may_tell_later(self, key: AppKey, app: ContainerApp, plan: Plan) -> bool:
-        """Whether the status can wait for the next turn, the repairs of other apps coming first.
+    def _may_tell_later(self, target: Target, plan: Plan, image: ImageState) -> bool:
+        """Whether the status can wait for the next turn, what other apps need coming first: repairs, first children.
 
-        There is often nothing left to tell by then. Not twice in a row: somebody may undo every repair.
+        There is often less left to tell by then. Not twice in a row: somebody may undo every repair.
         """
-        repaired = plan.updates and not plan.creates
-        if not repaired or app.status.observed_generation != app.metadata.generation or key in self._untold:
+        key, app = target.key, target.app
+        begun = plan.creates and app.status.is_first and image.pin is not None
+        current = app.status.observed_generation == app.metadata.generation
+        repaired = plan.updates and not plan.creates and current
+        if key in self._untold or not (begun or repaired):
             self._untold.discard(key)
             return False
         self._untold.add(key)
@@ -401,7 +405,7 @@ def _recreates(plan: Plan, app: ContainerApp) -> bool:
 
 def _has_waited(target: Target) -> bool:
     """Whether the app was seen before, and has no child whose end would tell of its own: nobody may have told of it."""
-    return target.app.status.observed_generation is not None and not target.live
+    return not target.app.status.is_first and not target.live
 
 
 def _inventoried(app: ContainerApp) -> list[ObjectRef]:

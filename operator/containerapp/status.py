@@ -365,8 +365,9 @@ def _address(host: str, port: Manifest) -> str:
 
 
 def _dated(condition: Condition, app: ContainerApp, now: str) -> dict[str, Any]:
-    """Carry over the time of the last transition from the present status."""
-    known = {old.type: old for old in app.status.conditions}.get(condition.type)
+    """Carry over the time of the last transition from the present status, if it is the operator's own."""
+    told = () if app.status.is_first else app.status.conditions
+    known = {old.type: old for old in told}.get(condition.type)
     since = known.last_transition_time if known and known.status == condition.status else None
     return {
         "type": condition.type,

@@ -54,6 +54,16 @@ def test_accepts_a_good_manifest_and_changes_nothing_in_it(
     assert api.kubectl("apply", where, f"--filename={path}").strip().endswith("unchanged")
 
 
+def test_an_app_that_no_operator_has_seen_says_so(api: devcluster.Cluster, namespace: str) -> None:
+    """To people, and to tools that read kstatus: those take an object without conditions for healthy."""
+    where = f"--namespace={namespace}"
+    api.kubectl("apply", where, f"--filename={GOOD[0]}")
+    (app,) = json.loads(api.kubectl("get", "capp", where, "--output=json"))["items"]
+    assert app["status"]["observedGeneration"] != app["metadata"]["generation"]
+    _, row = api.kubectl("get", "capp", where).splitlines()
+    assert row.split()[1:3] == ["Unknown", "Pending"]
+
+
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
 def test_the_operator_reads_what_the_api_server_has_stored(
     api: devcluster.Cluster, namespace: str, path: Path

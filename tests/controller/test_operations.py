@@ -16,6 +16,7 @@ from tests.controller.audit import Audit
 from tests.controller.operators import Identity, Operator
 from tests.controller.registry import environment
 from tests.controller.world import World, dumped
+from tests.expectations import is_unseen
 
 pytestmark = pytest.mark.cluster
 
@@ -61,7 +62,7 @@ def test_killed_amid_the_creation_of_many_apps_it_finishes_them_after_a_restart(
         world.until("it has begun", lambda: world.api.list("ServiceAccount", world.namespace, selector))
         world.operator.kill()
         creation.result()
-    unfinished = [name for name in names if not world.get("ContainerApp", name).get("status")]
+    unfinished = [name for name in names if is_unseen(world.get("ContainerApp", name))]
     world.operator.start()
     assert unfinished, "the operator was too quick to be killed amid its work"
     world.await_all_ready(names)
@@ -157,7 +158,7 @@ def test_confined_to_a_namespace_it_serves_that_one_with_roles_alone(
         world.delete("Deployment", "inside")
         world.until("it is repaired", lambda: world.find("Deployment", "inside"))
         world.await_ready("inside")
-        assert "status" not in world.api.get("ContainerApp", "default", "outside")
+        assert is_unseen(world.api.get("ContainerApp", "default", "outside"))
     finally:
         world.api.delete("ContainerApp", "default", "outside")
     assert [str(request) for request in audit.refusals()] == []

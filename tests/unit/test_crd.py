@@ -161,7 +161,9 @@ def test_defaults_are_written_once_and_without_empties() -> None:
     for name, value in security["default"].items():
         assert security["properties"][name]["default"] == value
     assert "default" not in SCHEMAS[".spec.service"]
-    assert "default" not in SCHEMAS[".status"]
+    (condition,) = SCHEMAS[".status"]["default"]["conditions"]
+    assert (condition["type"], condition["status"], condition["reason"]) == ("Ready", "Unknown", "Pending")
+    assert "observedGeneration" not in condition
     assert SCHEMAS[".spec.replicas"]["default"] == 1
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from containerapp.converge import Writer
 from containerapp.digests import Failed
-from containerapp.errors import Transient
+from containerapp.errors import Blocked, Transient
 from containerapp.kube.cache import Cache
 from containerapp.kube.client import Client, Conflict, NotFound
 from containerapp.model import Manifest
@@ -163,6 +163,54 @@ async def test_an_account_without_labels_is_found_before_the_status_forgets_it()
     assert await reconciler.reconcile(KEY) == Next(after=0.0)
     assert client.merge.await_args.args[0].endswith(f"/serviceaccounts/{NAME}")
     client.apply.assert_not_awaited()
+
+
+def _storing() -> tuple[Mock, list[str]]:
+    """Return a client whose API server stores all that it is sent, and the kinds that were, in order."""
+    versions, kinds = count(200), list[str]()
+
+    def store(_url: str, body: Manifest) -> Manifest:
+        kinds.append(body["kind"])
+        stored = as_stored(body) if body["kind"] != "ContainerApp" else app_manifest(status=body["status"])
+        return {**stored, "metadata": {**stored["metadata"], "resourceVersion": str(next(versions))}}
+
+    return Mock(apply=AsyncMock(side_effect=store), get=AsyncMock(return_value=app_manifest())), kinds
+
+
+async def test_the_first_status_is_told_when_other_apps_have_their_children() -> None:
+    """By then the app may be Ready, which is all that needs telling."""
+    client, written = _storing()
+    reconciler = _reconciler(client)
+    assert await reconciler.reconcile(KEY) == Next(after=0.0)
+    assert written == ["ServiceAccount", "Deployment"]
+    await reconciler.reconcile(KEY)
+    assert written == ["ServiceAccount", "Deployment", "ContainerApp"]
+    client.get.assert_not_awaited()
+
+
+async def test_the_first_status_is_told_at_once_where_the_image_is_not_known() -> None:
+    """There is no Deployment to wait for, but something to mend."""
+    client, written = _storing()
+    reconciler = _reconciler(client)
+    missing = Failed(error=Blocked("ImageNotFound", "There is no such image."))
+    cast("Mock", reconciler.digests).lookup.return_value = missing
+    reconciler.cache.put_app(app_manifest({"image": "shop:1.0"}, resourceVersion="2"))
+    await reconciler.reconcile(KEY)
+    assert written == ["ServiceAccount", "ContainerApp"]
+
+
+async def test_a_child_that_vanishes_before_the_first_status_is_not_made_for_an_app_that_is_gone() -> None:
+    """Its app may have gone with it: no status names the child yet, from which that could be seen."""
+    client, written = _storing()
+    reconciler = _reconciler(client)
+    await reconciler.reconcile(KEY)
+    for child in list(reconciler.cache.children(KEY).values()):
+        later = {**child["metadata"], "resourceVersion": "999"}
+        reconciler.cache.drop_child({**child, "metadata": later})
+    client.get.side_effect = NotFound("NotFound", "There is no such app.")
+    assert await reconciler.reconcile(KEY) == Next(after=0.0)
+    assert reconciler.cache.app(KEY) is None
+    assert written == ["ServiceAccount", "Deployment"]
 
 
 async def test_a_count_that_may_wait_is_told_later_though_an_image_is_in_error() -> None:

@@ -82,6 +82,17 @@ def test_an_app_that_runs_is_ready_and_says_so_in_full() -> None:
     }
 
 
+def test_what_the_api_server_says_of_a_new_app_has_no_time_of_its_own() -> None:
+    """It has none to give; the same condition, said by the operator, begins to hold when it is said."""
+    app = an_app()
+    assert [(old.type, old.status) for old in app.status.conditions] == [("Ready", "Unknown")]
+    status = _status(app, _outcome(image=ImageState(pending=True)), live={})
+    assert (conditions(status)["Ready"]["status"], conditions(status)["Ready"]["lastTransitionTime"]) == (
+        "Unknown",
+        NOW,
+    )
+
+
 def test_every_status_can_be_read_back() -> None:
     """What is written is what the models describe, so that the next reconcile can read it."""
     app = an_app({"port": 8080})

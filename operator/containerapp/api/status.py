@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from containerapp.api.kubernetes import ConditionList
+from containerapp.api.kubernetes import Condition, ConditionList
 from containerapp.api.rules import ApiModel
 
 
@@ -51,9 +51,9 @@ class ContainerAppStatus(ApiModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    observed_generation: int | None = None
+    observed_generation: int = -1
     """`metadata.generation` that this status speaks of. While it is behind, the last change has not been
-    seen yet."""
+    seen yet; -1 until the operator has come to the app."""
     conditions: Annotated[ConditionList, Field(max_length=32)] = ()
     """What holds of the app: `Ready` sums up; `Reconciling` and `Stalled` are there only while they are
     true, the one for work in progress, the other for what needs your edit; `ImageResolved`, `Available`
@@ -73,3 +73,25 @@ class ContainerAppStatus(ApiModel):
     HorizontalPodAutoscaler reads it."""
     resources: tuple[ResourceReference, ...] = ()
     """The objects made for the app. What disappears from this list is removed from the cluster."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the operator has told nothing of the app yet."""
+        return self.observed_generation < 0
+
+
+UNSEEN = ContainerAppStatus(
+    conditions=(
+        Condition(
+            type="Ready",
+            status="Unknown",
+            last_transition_time="1970-01-01T00:00:00Z",
+            reason="Pending",
+            message="The operator has not come to the app yet. "
+            "If this lasts, check that it runs and serves this namespace.",
+        ),
+    )
+)
+"""What the API server itself says of an app that is new. Whoever reads kstatus would take an object without conditions
+for healthy; the date is that of the Gateway API's own such defaults.
+"""

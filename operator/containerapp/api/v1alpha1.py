@@ -43,7 +43,7 @@ from containerapp.api.kubernetes import (
 from containerapp.api.problems import describe
 from containerapp.api.rules import ApiModel, ListMap, Rule, is_empty
 from containerapp.api.spec_rules import PORT_LIST_RULES, SECURITY_RULES, SPEC_RULES, liveness, readiness
-from containerapp.api.status import ContainerAppStatus
+from containerapp.api.status import UNSEEN, ContainerAppStatus
 from containerapp.errors import InvalidSpec
 
 GROUP = "containerapp.dev"
@@ -284,7 +284,7 @@ class ContainerApp(ApiModel):
     """Name, namespace, labels and annotations."""
     spec: ContainerAppSpec
     """The app as it should run."""
-    status: ContainerAppStatus = Field(default_factory=ContainerAppStatus)
+    status: ContainerAppStatus = UNSEEN
     """The app as it was last seen; written by the operator alone."""
 
     rules = (
