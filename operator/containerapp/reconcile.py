@@ -103,6 +103,7 @@ class Reconciler:
     _uids: dict[AppKey, str] = field(default_factory=dict)
     _gone_since: dict[AppKey, float] = field(default_factory=dict)
     _untold: set[AppKey] = field(default_factory=set)
+    """Apps that something was done for, of which no status that was stored tells yet."""
 
     async def reconcile(self, key: AppKey) -> Next:
         """Run all phases once for the app at `key`; what the API server refuses meanwhile is no bug of ours."""
@@ -201,7 +202,6 @@ class Reconciler:
         current = app.status.observed_generation == app.metadata.generation
         repaired = plan.updates and not plan.creates and current
         if key in self._untold or not (begun or repaired):
-            self._untold.discard(key)
             return False
         self._untold.add(key)
         return True
@@ -301,6 +301,7 @@ class Reconciler:
     async def _finish(self, key: AppKey, manifest: Manifest, status: Manifest, after: Next) -> Next:
         """Patch the status if it changed, at most once; a mere count may wait for the next one."""
         old = manifest.get("status") or {}
+        self._untold.discard(key)
         if status == old:
             return after
         if not is_urgent(old, status) and (wait := self._until_progress(key, manifest)) > 0:
@@ -312,6 +313,7 @@ class Reconciler:
             "resourceVersion": manifest["metadata"]["resourceVersion"],
         }
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": status}
+        self._untold.add(key)
         try:
             stored = await self.client.apply(path(API_VERSION, PLURAL, key[0], key[1], "status"), body)
         except NotFound as error:
@@ -319,6 +321,7 @@ class Reconciler:
             return Next(error=error) if lives else Next(after=0.0)
         except ContainerAppError as error:
             return Next(error=error)
+        self._untold.discard(key)
         self._patched_at[key] = self.clock()
         self.cache.put_app(without_managed_fields(stored))
         self._tell(key, manifest, old, status)

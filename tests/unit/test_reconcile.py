@@ -50,6 +50,11 @@ def _reconciler(client: Mock, status: dict[str, Any] | None = None) -> Reconcile
     )
 
 
+def _at(manifest: Manifest, version: int) -> Manifest:
+    """Return the object as it is at another version."""
+    return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": str(version)}}
+
+
 def _seen(*resources: dict[str, str]) -> dict[str, Any]:
     """Return the status of an app that has these children."""
     return {"observedGeneration": 1, "resources": list(resources)}
@@ -99,9 +104,7 @@ async def test_an_app_that_is_held_off_is_told_so_once_a_pause() -> None:
     for turn, seconds in enumerate((0, 0, 0, 0, 0, 4, 5.5, 0.2)):
         clock.now += seconds
         for child in others:
-            reconciler.cache.put_child(
-                {**child, "metadata": {**child["metadata"], "resourceVersion": str(200 + turn)}}
-            )
+            reconciler.cache.put_child(_at(child, 200 + turn))
         await reconciler.reconcile(KEY)
         events = [call.args[0] for call in recorder.record.call_args_list]
         told.append([event["message"] for event in events if event["reason"] == "HeldOff"])
@@ -113,14 +116,11 @@ async def test_children_that_somebody_deletes_again_and_again_are_made_again_eve
     """As one does that undoes updates: Pods that live for a second are no use to anybody."""
     versions, made = count(200), Counter[str]()
 
-    def version(manifest: Manifest) -> Manifest:
-        return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": str(next(versions))}}
-
     def store(url: str, body: Manifest) -> Manifest:
         if url.endswith("/status"):
             raise Conflict("Conflict", "The app was changed.")
         made[body["kind"]] += 1
-        return version(as_stored(body))
+        return _at(as_stored(body), next(versions))
 
     app = app_manifest({"image": f"shop@{DIGEST}"})
     client = Mock(apply=AsyncMock(side_effect=store), get=AsyncMock(return_value=app))
@@ -131,7 +131,7 @@ async def test_children_that_somebody_deletes_again_and_again_are_made_again_eve
     for _ in range(120):
         await reconciler.reconcile(KEY)
         for child in reconciler.cache.children(KEY).values():
-            reconciler.cache.drop_child(version(child))
+            reconciler.cache.drop_child(_at(child, next(versions)))
         clock.now += 0.5
     assert 4 <= made["Deployment"] <= 7
 
@@ -167,14 +167,14 @@ async def test_an_account_without_labels_is_found_before_the_status_forgets_it()
 
 def _storing() -> tuple[Mock, list[str]]:
     """Return a client whose API server stores all that it is sent, and the kinds that were, in order."""
-    versions, kinds = count(200), list[str]()
+    app, versions, kinds = app_manifest({"image": f"shop@{DIGEST}"}), count(200), list[str]()
 
     def store(_url: str, body: Manifest) -> Manifest:
         kinds.append(body["kind"])
-        stored = as_stored(body) if body["kind"] != "ContainerApp" else app_manifest(status=body["status"])
-        return {**stored, "metadata": {**stored["metadata"], "resourceVersion": str(next(versions))}}
+        told = {**app, "status": body.get("status")}
+        return _at(told if body["kind"] == "ContainerApp" else as_stored(body), next(versions))
 
-    return Mock(apply=AsyncMock(side_effect=store), get=AsyncMock(return_value=app_manifest())), kinds
+    return Mock(apply=AsyncMock(side_effect=store), get=AsyncMock(return_value=app)), kinds
 
 
 async def test_the_first_status_is_told_when_other_apps_have_their_children() -> None:
@@ -199,18 +199,46 @@ async def test_the_first_status_is_told_at_once_where_the_image_is_not_known() -
     assert written == ["ServiceAccount", "ContainerApp"]
 
 
-async def test_a_child_that_vanishes_before_the_first_status_is_not_made_for_an_app_that_is_gone() -> None:
+@pytest.mark.parametrize("refused", [False, True], ids=["put off", "refused"])
+async def test_a_child_that_vanishes_before_the_first_status_is_not_made_for_an_app_that_is_gone(
+    *, refused: bool
+) -> None:
     """Its app may have gone with it: no status names the child yet, from which that could be seen."""
     client, written = _storing()
     reconciler = _reconciler(client)
     await reconciler.reconcile(KEY)
+    if refused:
+        store, client.apply.side_effect = client.apply.side_effect, UNAVAILABLE
+        assert (await reconciler.reconcile(KEY)).error is UNAVAILABLE
+        client.apply.side_effect = store
     for child in list(reconciler.cache.children(KEY).values()):
-        later = {**child["metadata"], "resourceVersion": "999"}
-        reconciler.cache.drop_child({**child, "metadata": later})
+        reconciler.cache.drop_child(_at(child, 999))
     client.get.side_effect = NotFound("NotFound", "There is no such app.")
     assert await reconciler.reconcile(KEY) == Next(after=0.0)
     assert reconciler.cache.app(KEY) is None
     assert written == ["ServiceAccount", "Deployment"]
+
+
+async def test_an_app_that_is_refused_a_child_is_not_asked_for_at_each_try() -> None:
+    """Once its status tells of the refusal, there is nothing that it was not told of."""
+    client, written = _storing()
+    store = client.apply.side_effect
+    reconciler = _reconciler(client)
+    await reconciler.reconcile(KEY)
+    (deployment,) = [each for each in reconciler.cache.children(KEY).values() if each["kind"] == "Deployment"]
+    reconciler.cache.drop_child(_at(deployment, 999))
+
+    def refuse(url: str, body: Manifest) -> Manifest:
+        if body["kind"] == "Deployment":
+            raise Blocked("Forbidden", "A quota is used up.")
+        stored: Manifest = store(url, body)
+        return stored
+
+    client.apply.side_effect = refuse
+    for _ in range(4):
+        assert (await reconciler.reconcile(KEY)).error is not None
+    assert written == ["ServiceAccount", "Deployment", "ContainerApp"]
+    client.get.assert_awaited_once()
 
 
 async def test_a_count_that_may_wait_is_told_later_though_an_image_is_in_error() -> None:
@@ -287,7 +315,7 @@ async def test_what_somebody_keeps_of_a_deleted_app_is_left_alone() -> None:
     reconciler = _reconciler(client)
     for child in desired_children(an_app()):
         del child["metadata"]["ownerReferences"]
-        reconciler.cache.put_child({**child, "metadata": {**child["metadata"], "resourceVersion": "5"}})
+        reconciler.cache.put_child(_at(child, 5))
     reconciler.cache.drop_app(KEY)
     assert await reconciler.reconcile(KEY) == Next(gone=True)
 
