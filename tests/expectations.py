@@ -42,9 +42,3 @@ def of_kind(manifests: Iterable[Manifest], kind: str) -> Manifest:
     found = [manifest for manifest in manifests if manifest["kind"] == kind]
     assert len(found) == 1, f"{len(found)} of kind {kind}"
     return found[0]
-
-
-def is_unseen(app: Manifest) -> bool:
-    """Whether no operator has written a status of this app: it says what the API server fills in."""
-    generation: int = app["status"]["observedGeneration"]
-    return generation == -1

@@ -33,7 +33,8 @@ def _app(*conditions: tuple[str, str, str], observed: int = 2) -> dict[str, Any]
 
 RUNNING = _app(("Ready", "True", "Running"))
 CASES = {
-    "unseen": ({"metadata": {"generation": 1}}, "Progressing"),
+    "without a status": ({"metadata": {"generation": 1}}, "Progressing"),
+    "unseen": (_app(("Ready", "Unknown", "Pending"), observed=-1), "Progressing"),
     "running": (RUNNING, "Healthy"),
     "suspended": (_app(("Ready", "True", "Suspended")), "Suspended"),
     "rolling out": (
@@ -105,7 +106,13 @@ def probes(cluster: devcluster.Cluster) -> Iterator[devcluster.Cluster]:
 @pytest.mark.cluster
 def test_flux_expressions_tell_apart(probes: devcluster.Cluster, namespace: str) -> None:
     """Evaluated by the API server's own CEL, in the place of Flux'."""
-    expected = {"running": "is current", "suspended": "is current", "stalled": "is failed", "rolling out": ""}
+    expected = {
+        "unseen": "",
+        "running": "is current",
+        "suspended": "is current",
+        "stalled": "is failed",
+        "rolling out": "",
+    }
     for case, word in expected.items():
         app, _ = CASES[case]
         verdict = _verdict(probes, namespace, app["status"]["conditions"])

@@ -53,7 +53,7 @@ class ContainerAppStatus(ApiModel):
 
     observed_generation: int = -1
     """`metadata.generation` that this status speaks of. While it is behind, the last change has not been
-    seen yet; -1 until the operator has come to the app."""
+    seen yet; -1 until the operator has told anything of the app."""
     conditions: Annotated[ConditionList, Field(max_length=32)] = ()
     """What holds of the app: `Ready` sums up; `Reconciling` and `Stalled` are there only while they are
     true, the one for work in progress, the other for what needs your edit; `ImageResolved`, `Available`
@@ -87,7 +87,7 @@ UNSEEN = ContainerAppStatus(
             status="Unknown",
             last_transition_time="1970-01-01T00:00:00Z",
             reason="Pending",
-            message="The operator has not come to the app yet. "
+            message="The operator has told nothing of the app yet. "
             "If this lasts, check that it runs and serves this namespace.",
         ),
     )
