@@ -1,7 +1,7 @@
 """The phases, each measured alike: the floor; create, no-op, image update, drift, restart and delete by the operator.
 
 Called by the command. Each round is floor, operator, floor, so that every time of the operator's stands between two of
-the floor's; the phases after create are measured in the first round alone.
+the floor's; the phases after create are measured in the first round alone, drift of Deployments on either side of it.
 """
 
 from __future__ import annotations
@@ -54,27 +54,37 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.result = Result(
-            machine=machine.describe(), apps=self.order.apps, floors=[], creates=[], phases=[]
+            machine=machine.describe(),
+            apps=self.order.apps,
+            floors=[],
+            floor_drifts=[],
+            creates=[],
+            phases=[],
         )
 
     async def run(self) -> Result:
         """Measure all rounds."""
-        await self._floor("floor-0")
+        await self._floor("floor-0", create_only=self.order.create_only)
         for number in range(self.order.rounds):
-            await self._operator(f"app-{number}", create_only=self.order.create_only or number > 0)
-            await self._floor(f"floor-{number + 1}")
+            create_only = self.order.create_only or number > 0
+            await self._operator(f"app-{number}", create_only=create_only)
+            await self._floor(f"floor-{number + 1}", create_only=create_only)
         return self.result
 
-    async def _floor(self, prefix: str) -> None:
+    async def _floor(self, prefix: str, *, create_only: bool) -> None:
         """Measure the floor, and leave nothing of it."""
         count = self.order.apps
         self.driver.names = names_of(prefix, count)
         with subject.floor(self.cluster, prefix, count, "v1", self.order.logs / f"{prefix}.log") as process:
             phase = await self._measure("floor", "create", process, lambda: self.driver.create("v1"))
+            self.result.floors.append(phase)
+            if not create_only:
+                self.result.floor_drifts += [
+                    await self._drift("floor", kind, process) for kind in ("scale", "image")
+                ]
             await self.driver.delete()
             await self.driver.collected()
             await self.driver.settle(_QUIET)
-        self.result.floors.append(phase)
 
     async def _operator(self, prefix: str, *, create_only: bool) -> None:
         """Measure the operator, and leave nothing of its work."""
@@ -96,8 +106,6 @@ class Bench:
         await self.driver.settle(_QUIET)
 
     async def _changes(self, process: Subject) -> None:
-        names = self.driver.names
-        some = names[:: max(1, len(names) // _DRIFTED)][:_DRIFTED]
         acts: dict[str, Callable[[], Awaitable[Convergence | None]]] = {
             "no-op": self.driver.touch,
             "image update": lambda: self.driver.update_image("v2"),
@@ -105,12 +113,15 @@ class Bench:
         for name, act in acts.items():
             self.result.phases.append(await self._measure("operator", name, process, act))
         for kind in ("scale", "image", "service"):
-            since = process.position()
-            phase = await self._measure(
-                "operator", f"drift: {kind}", process, partial(self.driver.drift, kind, some)
-            )
-            phase.repaired = percentiles(process.repairs(since, spoiler="admin"))
-            self.result.phases.append(phase)
+            self.result.phases.append(await self._drift("operator", kind, process))
+
+    async def _drift(self, who: str, kind: str, process: Subject) -> Phase:
+        """Measure how soon children that were spoilt are mended, by the API server's clock, too."""
+        names, since = self.driver.names, process.position()
+        some = names[:: max(1, len(names) // _DRIFTED)][:_DRIFTED]
+        phase = await self._measure(who, f"drift: {kind}", process, partial(self.driver.drift, kind, some))
+        phase.repaired = percentiles(process.repairs(since, spoiler="admin"))
+        return phase
 
     async def _measure(
         self, who: str, name: str, process: Subject, act: Callable[[], Awaitable[Convergence | None]]

@@ -1,13 +1,18 @@
 """The floor: for each app that appears, apply its children and patch its status once when its Pods are available.
 
 Run as a process of its own, in the operator's place. The manifests are the operator's own, rendered before the clock
-starts; nothing is compared, cached, repaired or retried. What takes longer than this is the operator's doing.
+starts; nothing is cached or retried. A Deployment that was available already is applied again where its replicas or
+its image are not as prepared; nothing else is compared. What takes longer than this is the operator's doing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from benchmarks.api import APPLY, Api, Json, connect
@@ -32,52 +37,84 @@ def manifests(name: str, version: str) -> list[Json]:
     return [stamped(child) for child in render(parsed, Inputs(image=pinned))]
 
 
+@dataclass(kw_only=True)
+class Floor:
+    """What is served, and how far it has come. `prepared` has the manifests of each app's children."""
+
+    api: Api
+    prepared: dict[str, list[Json]]
+    _jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = field(default_factory=asyncio.Queue)
+    _done: set[str] = field(default_factory=set)
+    _mended: dict[str, float] = field(default_factory=dict)
+    """The version of each Deployment that was mended, endless while it is being mended: older news is no news."""
+
+    async def run(self) -> None:
+        """Serve until ended."""
+        async with asyncio.TaskGroup() as tasks:
+            for kind, see in (("ContainerApp", self._see_app), ("Deployment", self._see_deployment)):
+                tasks.create_task(self._watch(everywhere(kind), see))
+            for _ in range(_WORKERS):
+                tasks.create_task(self._work())
+            print("ready", flush=True)
+
+    async def _watch(self, url: str, see: Callable[[str, Json], None]) -> None:
+        version = (await self.api.request("GET", url))["metadata"]["resourceVersion"]
+        async for event in self.api.watch(url, version):
+            if event["type"] in {"ADDED", "MODIFIED"}:
+                see(event["type"], event["object"])
+
+    def _see_app(self, kind: str, app: Json) -> None:
+        if kind == "ADDED":
+            self._jobs.put_nowait(partial(self._create, app["metadata"]["name"], app["metadata"]["uid"]))
+
+    def _see_deployment(self, _kind: str, deployment: Json) -> None:
+        name, version = deployment["metadata"]["name"], int(deployment["metadata"]["resourceVersion"])
+        if name in self._done:
+            if self._spoilt(name, deployment) and version > self._mended.get(name, 0):
+                self._mended[name] = math.inf
+                self._jobs.put_nowait(partial(self._mend, name))
+        elif deployment.get("status", {}).get("availableReplicas"):
+            self._done.add(name)
+            self._jobs.put_nowait(partial(self._tell, name))
+
+    def _spoilt(self, name: str, deployment: Json) -> bool:
+        return _what_drift_spoils(deployment) != _what_drift_spoils(self._deployment(name))
+
+    def _deployment(self, name: str) -> Json:
+        return next(manifest for manifest in self.prepared[name] if manifest["kind"] == "Deployment")
+
+    async def _work(self) -> None:
+        while True:
+            await (await self._jobs.get())()
+
+    async def _create(self, name: str, uid: str) -> None:
+        for manifest in self.prepared[name]:
+            manifest["metadata"]["ownerReferences"][0]["uid"] = uid
+            await self._apply(path(manifest["kind"], name), manifest)
+
+    async def _tell(self, name: str) -> None:
+        await self._apply(f"{path('ContainerApp', name)}/status", _status(name))
+
+    async def _mend(self, name: str) -> None:
+        stored = await self._apply(path("Deployment", name), self._deployment(name))
+        self._mended[name] = int(stored["metadata"]["resourceVersion"])
+
+    async def _apply(self, url: str, body: Json) -> Json:
+        return await self.api.request(
+            "PATCH", url, body, content_type=APPLY, fieldManager="floor", force="true"
+        )
+
+
+def _what_drift_spoils(deployment: Json) -> tuple[int, str]:
+    spec = deployment["spec"]
+    return spec["replicas"], spec["template"]["spec"]["containers"][0]["image"]
+
+
 async def run(kubeconfig: Path, prefix: str, count: int, version: str) -> None:
     """Serve until ended."""
     prepared = {name: manifests(name, version) for name in names_of(prefix, count)}
-    queue: asyncio.Queue[tuple[str, str | None]] = asyncio.Queue()
-    async with connect(kubeconfig) as api, asyncio.TaskGroup() as tasks:
-        tasks.create_task(_watch_apps(api, queue))
-        tasks.create_task(_watch_deployments(api, queue))
-        for _ in range(_WORKERS):
-            tasks.create_task(_work(api, queue, prepared))
-        print("ready", flush=True)
-
-
-async def _watch_apps(api: Api, queue: asyncio.Queue[tuple[str, str | None]]) -> None:
-    version = (await api.request("GET", everywhere("ContainerApp")))["metadata"]["resourceVersion"]
-    async for event in api.watch(everywhere("ContainerApp"), version):
-        if event["type"] == "ADDED":
-            metadata = event["object"]["metadata"]
-            queue.put_nowait((metadata["name"], metadata["uid"]))
-
-
-async def _watch_deployments(api: Api, queue: asyncio.Queue[tuple[str, str | None]]) -> None:
-    version = (await api.request("GET", everywhere("Deployment")))["metadata"]["resourceVersion"]
-    done: set[str] = set()
-    async for event in api.watch(everywhere("Deployment"), version):
-        name = event["object"]["metadata"].get("name")
-        available = event["object"].get("status", {}).get("availableReplicas", 0)
-        if available and name not in done:
-            done.add(name)
-            queue.put_nowait((name, None))
-
-
-async def _work(
-    api: Api, queue: asyncio.Queue[tuple[str, str | None]], prepared: dict[str, list[Json]]
-) -> None:
-    while True:
-        name, uid = await queue.get()
-        if uid is None:
-            await _apply(api, f"{path('ContainerApp', name)}/status", _status(name))
-            continue
-        for manifest in prepared.pop(name):
-            manifest["metadata"]["ownerReferences"][0]["uid"] = uid
-            await _apply(api, path(manifest["kind"], name), manifest)
-
-
-async def _apply(api: Api, url: str, body: Json) -> None:
-    await api.request("PATCH", url, body, content_type=APPLY, fieldManager="floor", force="true")
+    async with connect(kubeconfig) as api:
+        await Floor(api=api, prepared=prepared).run()
 
 
 def _status(name: str) -> Json:

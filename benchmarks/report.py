@@ -47,11 +47,15 @@ class Phase:
 
 @dataclass(kw_only=True)
 class Result:
-    """All phases of a run. `floors` were measured before, between and after the `creates`, so there is one more."""
+    """All phases of a run. `floors` were measured before, between and after the `creates`, so there is one more.
+
+    `floor_drifts` were measured before and after `phases`, which have the operator's.
+    """
 
     machine: str
     apps: int
     floors: list[Phase]
+    floor_drifts: list[Phase]
     creates: list[Phase]
     phases: list[Phase]
 
@@ -79,7 +83,8 @@ class Result:
     def from_json(cls, document: dict[str, Any]) -> Result:
         """Read what `as_json` returned."""
         lists = {
-            name: [Phase(**phase) for phase in document[name]] for name in ("floors", "creates", "phases")
+            name: [Phase(**phase) for phase in document[name]]
+            for name in ("floors", "floor_drifts", "creates", "phases")
         }
         return cls(machine=document["machine"], apps=document["apps"], **lists)
 
@@ -104,12 +109,12 @@ def table(result: Result) -> str:
     )
     rows = [_row(phase, None) for phase in result.floors]
     rows += [_row(phase, ratio) for phase, ratio in zip(result.creates, result.ratios, strict=True)]
-    for phase in result.phases:
+    for phase in (*result.floor_drifts, *result.phases):
         rows.append(_row(phase, None))
         if phase.repaired:
             p50, p95, p99 = phase.repaired
             rows.append(
-                f"| {phase.phase}, by the API server's clock | {phase.apps} | "
+                f"| {phase.subject}: {phase.phase}, by the API server's clock | {phase.apps} | "
                 f"| {p50:.2f} | {p95:.2f} | {p99:.2f} | | | | | |\n"
             )
     return head + "".join(rows)
