@@ -31,12 +31,16 @@ class EventLoop(uvloop.Loop):
             raise
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Do as uvloop does, but call no error what is only the end of a connection.
+        """Do as uvloop does, but call no error what is only the end of a connection, or of the loop itself.
 
         TLS may want to answer on a connection that was closed a moment ago. uvloop logs the refusal as a fatal error;
         asyncio drops such bytes. Whoever waits for an answer learns of the end by other ways.
+
+        A loop that ends closes all generators that nobody has closed, at once, so that one which holds another finds
+        it closed, or being closed, and fails. kopf leaves its watch so when it is cancelled amid an event.
         """
-        if str(context.get("exception")).endswith("the handler is closed"):
+        ended = str(context.get("exception")).endswith("the handler is closed") or "asyncgen" in context
+        if ended:
             _logger.debug("%s: %s", context["message"], context["exception"])
         else:
             super().call_exception_handler(context)

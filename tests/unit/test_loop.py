@@ -7,6 +7,8 @@ import socket
 import ssl
 import struct
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,31 @@ def test_the_end_of_a_connection_is_no_error(caplog: pytest.LogCaptureFixture) -
         runner.run(write_to_closed())
 
     assert not caplog.records
+
+
+def test_generators_that_end_with_the_loop_are_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """A watch that kopf leaves when it is cancelled amid an event: a generator that holds another."""
+    left: list[AsyncIterator[int]] = []
+
+    @asynccontextmanager
+    async def held() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await asyncio.sleep(0)
+
+    async def stream() -> AsyncIterator[int]:
+        async with held():
+            yield 1
+
+    async def leave() -> None:
+        left.append(stream())
+        await anext(left[0])
+
+    with caplog.at_level("DEBUG", "containerapp.loop"), asyncio.Runner(loop_factory=EventLoop) as runner:
+        runner.run(leave())
+
+    assert {record.levelname for record in caplog.records} == {"DEBUG"}
 
 
 def test_other_errors_are_told(caplog: pytest.LogCaptureFixture) -> None:
