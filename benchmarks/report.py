@@ -81,9 +81,9 @@ class Result:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Result:
-        """Read what `as_json` returned."""
+        """Read what `as_json` returned, also an older one, which lacks what was not measured then."""
         lists = {
-            name: [Phase(**phase) for phase in document[name]]
+            name: [Phase(**phase) for phase in document.get(name, ())]
             for name in ("floors", "floor_drifts", "creates", "phases")
         }
         return cls(machine=document["machine"], apps=document["apps"], **lists)
