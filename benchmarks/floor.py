@@ -43,6 +43,7 @@ class Floor:
 
     api: Api
     prepared: dict[str, list[Json]]
+    _tasks: asyncio.TaskGroup = field(init=False)
     _jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = field(default_factory=asyncio.Queue)
     _done: set[str] = field(default_factory=set)
     _mended: dict[str, float] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class Floor:
     async def run(self) -> None:
         """Serve until ended."""
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
             for kind, see in (("ContainerApp", self._see_app), ("Deployment", self._see_deployment)):
                 tasks.create_task(self._watch(everywhere(kind), see))
             for _ in range(_WORKERS):
@@ -72,7 +74,9 @@ class Floor:
         if name in self._done:
             if self._spoilt(name, deployment) and version > self._mended.get(name, 0):
                 self._mended[name] = math.inf
-                self._jobs.put_nowait(partial(self._mend, name))
+                self._tasks.create_task(
+                    self._mend(name)
+                )  # all at once, as the operator's 64 workers do fifty
         elif deployment.get("status", {}).get("availableReplicas"):
             self._done.add(name)
             self._jobs.put_nowait(partial(self._tell, name))

@@ -5,6 +5,7 @@ Every time is a ratio to the floor of the same run, or stands beside it: machine
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
@@ -93,7 +94,7 @@ def percentile(values: Sequence[float], share: float) -> float:
     """Return the smallest value that at least `share` of the sorted `values` do not exceed; 0 for none."""
     if not values:
         return 0.0
-    return values[max(0, min(len(values) - 1, round(share * len(values)) - 1))]
+    return values[max(0, math.ceil(round(share * len(values), 6)) - 1)]
 
 
 def percentiles(values: Sequence[float]) -> tuple[float, float, float]:

@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 _NAMESPACE, _RELEASE = "containerapp-system", "containerapp-operator"
 _START_SECONDS = 120.0
 _STOP_SECONDS = 60.0
+_REFUSED = 300
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 Requests = Counter[tuple[str, str]]
@@ -87,6 +88,8 @@ class Subject:
         for event in self._answered(since):
             resource = _resource(event)
             if event["verb"] not in {"patch", "delete"} or resource not in {"deployments", "services"}:
+                continue
+            if event["responseStatus"]["code"] >= _REFUSED:
                 continue
             thing = resource, event["objectRef"]["name"]
             answered = datetime.fromisoformat(event["stageTimestamp"]).timestamp()

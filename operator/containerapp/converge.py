@@ -84,6 +84,10 @@ class Writer:
         budget.left, budget.refused = budget.left - 1.0, 0
         return 0.0
 
+    def has_spare(self, key: AppKey) -> bool:
+        """Whether the app may be updated once more without being held off."""
+        return key not in self._budgets or self._budgets[key].left >= 1.0
+
     def pause_begins(self, key: AppKey) -> bool:
         """Whether the app was just held off for the first time since its last update."""
         return self._budgets[key].refused == 1

@@ -102,8 +102,8 @@ class Reconciler:
     _diagnoses: dict[AppKey, Diagnosis] = field(default_factory=dict)
     _uids: dict[AppKey, str] = field(default_factory=dict)
     _gone_since: dict[AppKey, float] = field(default_factory=dict)
-    _untold: set[AppKey] = field(default_factory=set)
-    """Apps that something was done for, of which no status that was stored tells yet."""
+    _untold: dict[AppKey, frozenset[ObjectRef]] = field(default_factory=dict)
+    """Apps that something was done for, of which no status that was stored tells yet, and the children made for it."""
 
     async def reconcile(self, key: AppKey) -> Next:
         """Run all phases once for the app at `key`; what the API server refuses meanwhile is no bug of ours."""
@@ -132,7 +132,7 @@ class Reconciler:
             return Next(after=_PENDING_GRACE)
         target = Target(key=key, app=app, live=dict(self.cache.children(key)))
         plan = self._plan(target, image)
-        for ref in _out_of_sight(target, plan):
+        for ref in _out_of_sight(target, plan, self._untold.get(key, frozenset())):
             if await self.writer.bring_back(target, ref):
                 return Next(after=0.0)
         recreates = _recreates(plan, app)
@@ -170,9 +170,9 @@ class Reconciler:
             self._diagnoses,
             self._uids,
             self._gone_since,
+            self._untold,
         ):
             memory.pop(key, None)
-        self._untold.discard(key)
         if uid is not None:
             self._uids[key] = uid
 
@@ -195,15 +195,16 @@ class Reconciler:
     def _may_tell_later(self, target: Target, plan: Plan, image: ImageState) -> bool:
         """Whether the status can wait for the next turn, what other apps need coming first: repairs, first children.
 
-        There is often less left to tell by then. Not twice in a row: somebody may undo every repair.
+        There is often less left to tell by then. Not twice in a row: somebody may undo every repair; nor when the next
+        one would have to wait, and the status with it. What was asked for anew, by an edit or by a refresh, is told.
         """
         key, app = target.key, target.app
         begun = plan.creates and app.status.is_first and image.pin is not None
-        current = app.status.observed_generation == app.metadata.generation
-        repaired = plan.updates and not plan.creates and current
+        asked = app.status.observed_generation != app.metadata.generation or _takes_new_digest(app, image)
+        repaired = plan.updates and not plan.creates and not asked and self.writer.has_spare(key)
         if key in self._untold or not (begun or repaired):
             return False
-        self._untold.add(key)
+        self._untold[key] = frozenset(map(ObjectRef.of, plan.creates))
         return True
 
     def _hold_off(self, key: AppKey, manifest: Manifest, seconds: float) -> Next:
@@ -301,8 +302,8 @@ class Reconciler:
     async def _finish(self, key: AppKey, manifest: Manifest, status: Manifest, after: Next) -> Next:
         """Patch the status if it changed, at most once; a mere count may wait for the next one."""
         old = manifest.get("status") or {}
-        self._untold.discard(key)
         if status == old:
+            self._untold.pop(key, None)
             return after
         if not is_urgent(old, status) and (wait := self._until_progress(key, manifest)) > 0:
             return _sooner(after, wait)
@@ -313,7 +314,7 @@ class Reconciler:
             "resourceVersion": manifest["metadata"]["resourceVersion"],
         }
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": status}
-        self._untold.add(key)
+        self._untold.setdefault(key, frozenset())
         try:
             stored = await self.client.apply(path(API_VERSION, PLURAL, key[0], key[1], "status"), body)
         except NotFound as error:
@@ -321,7 +322,7 @@ class Reconciler:
             return Next(error=error) if lives else Next(after=0.0)
         except ContainerAppError as error:
             return Next(error=error)
-        self._untold.discard(key)
+        self._untold.pop(key, None)
         self._patched_at[key] = self.clock()
         self.cache.put_app(without_managed_fields(stored))
         self._tell(key, manifest, old, status)
@@ -388,16 +389,15 @@ class Reconciler:
         return self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _out_of_sight(target: Target, plan: Plan) -> list[ObjectRef]:
-    """Children that the status names, which neither the watches show nor the app wants any more.
+def _out_of_sight(target: Target, plan: Plan, untold: frozenset[ObjectRef]) -> list[ObjectRef]:
+    """Children that the status names, or would if it had been told, neither in the watches nor wanted any more.
 
     They were pruned a moment ago; or somebody took the labels off them, by which they are watched. The next status
     names them no more, so that it is now or never.
     """
     seen = {*target.live, *map(ObjectRef.of, plan.creates)}
-    return [
-        ref for ref in _inventoried(target.app) if ref not in seen and (ref.api_version, ref.kind) in _ORDER
-    ]
+    known = {*_inventoried(target.app), *untold}
+    return [ref for ref in sorted(known - seen) if (ref.api_version, ref.kind) in _ORDER]
 
 
 def _recreates(plan: Plan, app: ContainerApp) -> bool:
@@ -424,6 +424,12 @@ def _told_of_failure(app: ContainerApp) -> bool:
     conditions = {condition.type: condition.status for condition in app.status.conditions}
     current = app.status.observed_generation == app.metadata.generation
     return current and conditions.get("ImageResolved") == "False"
+
+
+def _takes_new_digest(app: ContainerApp, image: ImageState) -> bool:
+    """Whether the app is to run another digest than its status tells of."""
+    told = app.status.image.digest if app.status.image else None
+    return image.pin is not None and image.pin.digest != told
 
 
 def _sooner(after: Next, seconds: float) -> Next:

@@ -31,6 +31,9 @@ from tests.builders import (
     pinned,
 )
 
+AVAILABLE = {"observedGeneration": 1} | dict.fromkeys(
+    ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1
+)
 UNAVAILABLE = Transient("ApiServerUnavailable", "The API server is away.")
 
 
@@ -174,7 +177,8 @@ def _storing() -> tuple[Mock, list[str]]:
         told = {**app, "status": body.get("status")}
         return _at(told if body["kind"] == "ContainerApp" else as_stored(body), next(versions))
 
-    return Mock(apply=AsyncMock(side_effect=store), get=AsyncMock(return_value=app)), kinds
+    client = Mock(apply=AsyncMock(side_effect=store), get=AsyncMock(return_value=app), versions=versions)
+    return client, kinds
 
 
 async def test_the_first_status_is_told_when_other_apps_have_their_children() -> None:
@@ -239,6 +243,74 @@ async def test_an_app_that_is_refused_a_child_is_not_asked_for_at_each_try() -> 
         assert (await reconciler.reconcile(KEY)).error is not None
     assert written == ["ServiceAccount", "Deployment", "ContainerApp"]
     client.get.assert_awaited_once()
+
+
+async def test_a_child_without_labels_is_found_though_no_status_names_it_yet() -> None:
+    """Made a moment ago; before the first status somebody takes its labels off, and the app wants it no more."""
+    client, written = _storing()
+    reconciler = _reconciler(client)
+    await reconciler.reconcile(KEY)
+    children = list(reconciler.cache.children(KEY).values())
+    (account,) = [child for child in children if child["kind"] == "ServiceAccount"]
+    reconciler.cache.drop_child(_at(account, next(client.versions)))
+    account = _at(account, next(client.versions))
+    spec = {"image": f"shop@{DIGEST}", "serviceAccountName": "default"}
+    reconciler.cache.put_app(app_manifest(spec, resourceVersion="900", generation=2))
+    client.get = client.merge = AsyncMock(return_value=account)
+    assert await reconciler.reconcile(KEY) == Next(after=0.0)
+    assert client.merge.await_args.args[0].endswith(f"/serviceaccounts/{NAME}")
+    assert written == ["ServiceAccount", "Deployment"]
+    await reconciler.reconcile(KEY)
+    assert written == ["ServiceAccount", "Deployment", "Deployment", "ContainerApp"]
+
+
+async def test_a_repair_goes_before_its_telling_unless_the_next_one_has_to_wait() -> None:
+    """Whoever undoes the last one finds the app held off: its status must not say Ready all the while."""
+    client, written = _storing()
+    reconciler = _reconciler(client)
+    for _ in range(2):
+        await reconciler.reconcile(KEY)
+    turns = []
+    for _ in range(5):
+        children = reconciler.cache.children(KEY).values()
+        (deployment,) = [each for each in children if each["kind"] == "Deployment"]
+        turn = []
+        for change in (
+            {"metadata": {**deployment["metadata"], "generation": 1}, "status": AVAILABLE},
+            {"spec": {**deployment["spec"], "replicas": 7}},
+            {},
+        ):
+            if change:
+                reconciler.cache.put_child(_at({**deployment, **change}, next(client.versions)))
+            written.clear()
+            await reconciler.reconcile(KEY)
+            turn.append("+".join(written))
+        turns.append(turn)
+    status = "ContainerApp"
+    assert turns[:3] == [[status, "Deployment", status]] * 3
+    assert turns[3] == [status, f"Deployment+{status}", ""]
+    assert turns[4] == [status, "", ""], "held off"
+
+
+@pytest.mark.parametrize("asked", ["edit", "refresh"])
+async def test_what_somebody_has_asked_for_is_told_at_once(asked: str) -> None:
+    """Another generation, or another digest of the same tag: the status that stands says Ready of the former one."""
+    client, written = _storing()
+    reconciler = _reconciler(client)
+    for _ in range(2):
+        await reconciler.reconcile(KEY)
+    told = reconciler.cache.app(KEY)
+    assert told is not None
+    status, generation = told["status"], 2 if asked == "edit" else 1
+    status["image"]["digest"] = f"sha256:{'0' * 64}"
+    edited = app_manifest({"image": f"shop@{DIGEST}"}, status=status, generation=generation)
+    reconciler.cache.put_app(_at(edited, next(client.versions)))
+    (deployment,) = [each for each in reconciler.cache.children(KEY).values() if each["kind"] == "Deployment"]
+    former = {**deployment, "spec": {**deployment["spec"], "replicas": 7}}
+    reconciler.cache.put_child(_at(former, next(client.versions)))
+    written.clear()
+    await reconciler.reconcile(KEY)
+    assert written == ["Deployment", "ContainerApp"]
 
 
 async def test_a_count_that_may_wait_is_told_later_though_an_image_is_in_error() -> None:
