@@ -18,11 +18,11 @@ from pathlib import Path
 from benchmarks.api import APPLY, Api, Json, connect
 from benchmarks.workload import app, everywhere, names_of, namespace_of, path
 from containerapp.api import images
-from containerapp.api.v1alpha1 import ContainerApp
-from containerapp.model import Inputs
-from containerapp.pinning import pin
-from containerapp.plan import stamped
-from containerapp.render import render
+from containerapp.api.containerapp import ContainerApp
+from containerapp.controllers.containerapp.children import render
+from containerapp.controllers.containerapp.image import pin
+from containerapp.core.model import Inputs
+from containerapp.core.plan import stamped
 
 _WORKERS = 16
 _UID = "00000000-0000-0000-0000-000000000000"

@@ -11,11 +11,11 @@ from copy import deepcopy
 from typing import Any
 
 from containerapp.api import images
-from containerapp.api.v1alpha1 import API_VERSION, KIND, ContainerApp
-from containerapp.model import Inputs, Manifest, ObjectRef, PinnedImage
-from containerapp.pinning import pin
-from containerapp.plan import stamped
-from containerapp.render import render
+from containerapp.api.containerapp import API_VERSION, KIND, ContainerApp
+from containerapp.controllers.containerapp.children import render
+from containerapp.controllers.containerapp.image import pin
+from containerapp.core.model import Inputs, Manifest, ObjectRef, PinnedImage
+from containerapp.core.plan import stamped
 
 NAME, NAMESPACE = "shop", "default"
 KEY = (NAMESPACE, NAME)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from containerapp.model import Manifest
+from containerapp.core.model import Manifest
 
 
 def conditions(status: Manifest) -> dict[str, Manifest]:

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from containerapp.api import images
-from containerapp.api.v1alpha1 import APP_NAME
+from containerapp.api.containerapp import APP_NAME
+from containerapp.controllers.containerapp.image import pin
+from containerapp.core.model import ImageState, Manifest, ObjectRef, Outcome, PinnedImage
 from containerapp.errors import Blocked, InvalidSpec, Transient
-from containerapp.model import ImageState, Manifest, ObjectRef, Outcome, PinnedImage
-from containerapp.pinning import pin
 from tests.builders import DIGEST, NEW_DIGEST, with_rollout
 
 unhurried = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

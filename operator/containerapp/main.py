@@ -20,11 +20,11 @@ import aiohttp
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from containerapp import server
-from containerapp.appwatch import handle_signals
 from containerapp.aws.ecr import EcrSource
+from containerapp.engine.manager import Leading
 from containerapp.kube.client import Client, connect
-from containerapp.kube.leader import Leadership
-from containerapp.leading import Leading
+from containerapp.kube.lease import Leadership
+from containerapp.kube.watch import handle_signals
 from containerapp.metrics import Metrics
 from containerapp.settings import Settings
 from containerapp.tasks import end

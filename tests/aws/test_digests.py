@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from containerapp.api.images import parse
 from containerapp.aws.ecr import EcrSource
-from containerapp.digests import AppKey, DigestResolver, Failed, Lookup, Pending, Resolved, Timing
+from containerapp.registries.resolver import AppKey, DigestResolver, Failed, Lookup, Pending, Resolved, Timing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -76,12 +76,12 @@ SOUND = tuple(
 BUGS = (
     Bug(
         name="prune-skipped",
-        module="converge.py",
+        module="engine/apply.py",
         edits=(("if plan.deletes and not errors and settled():", "if False:"),),
     ),
     Bug(
         name="status-before-apply",
-        module="reconcile.py",
+        module="engine/reconcile.py",
         edits=(("        obstacle = await self.writer.converge(target", _EARLY_STATUS),),
         squatted=2,
     ),
@@ -98,13 +98,13 @@ BUGS = (
     ),
     Bug(
         name="retry-lost",
-        module="leading.py",
+        module="engine/manager.py",
         edits=(("delay = self.queue.retry(key, floor=asked_for or 0.0)", "delay = asked_for or 0.0"),),
         faults=("trouble-requests",),
     ),
     Bug(
         name="cache-goes-back",
-        module="kube/cache.py",
+        module="kube/store.py",
         edits=(("known is None or version > known.version", "known is None or known is not None"),),
         faults=("trouble-requests", "fight", "scale-deployment", "change-image"),
     ),
@@ -116,13 +116,13 @@ BUGS = (
     ),
     Bug(
         name="strangers-adopted",
-        module="converge.py",
+        module="engine/apply.py",
         edits=(("if not owned_by(existing, uid) and not target.adopts:", "if False:"),),
         squatted=2,
     ),
     Bug(
         name="moved-tag-followed",
-        module="reconcile.py",
+        module="engine/reconcile.py",
         edits=(
             (
                 "return ImageState(pin=record, latest_digest=moved_to, news_error=trouble)",
@@ -132,7 +132,7 @@ BUGS = (
     ),
     Bug(
         name="expired-watch-kept",
-        module="kube/reflector.py",
+        module="kube/informer.py",
         edits=(
             (
                 "            except Expired:\n                return\n",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from containerapp.render import CHILDREN
+from containerapp.controllers.containerapp.children import CHILDREN
 
 
 class Right(NamedTuple):

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import devcluster
-from containerapp import crd
-from containerapp.api.v1alpha1 import API_VERSION, KIND, ContainerApp
+from containerapp.api import crd
+from containerapp.api.containerapp import API_VERSION, KIND, ContainerApp
 from containerapp.errors import InvalidSpec
 from devcluster.cluster import CommandError
 from tests.definitions import define

@@ -11,10 +11,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from containerapp.converge import Writer
-from containerapp.kube.cache import Cache
+from containerapp.engine.apply import Writer
+from containerapp.engine.reconcile import Next, Reconciler
 from containerapp.kube.client import connect
-from containerapp.reconcile import Next, Reconciler
+from containerapp.kube.store import Cache
 from tests.controller.api import Manifest
 from tests.controller.operators import Operator
 from tests.controller.registry import HOST, digest_of

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from containerapp.api.v1alpha1 import ContainerAppSpec
+from containerapp.api.containerapp import ContainerAppSpec
 from tests.docs.pages import ROOT
 
 _TABLE = re.search(r"^\| Field \|.*?\n\n", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)

@@ -8,13 +8,12 @@ import pytest
 import yaml
 
 import devcluster
-from containerapp import crd
-from containerapp.api import images
-from containerapp.api.v1alpha1 import KIND, ContainerApp
+from containerapp.api import crd, images
+from containerapp.api.containerapp import KIND, ContainerApp
+from containerapp.controllers.containerapp.children import render
+from containerapp.controllers.containerapp.image import pin
+from containerapp.core.model import Inputs
 from containerapp.errors import InvalidSpec
-from containerapp.model import Inputs
-from containerapp.pinning import pin
-from containerapp.render import render
 from devcluster.cluster import CommandError
 from tests.builders import DIGEST, UID
 from tests.definitions import define

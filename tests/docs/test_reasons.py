@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from containerapp import diagnosis, events
+from containerapp.controllers.containerapp import diagnosis
+from containerapp.core import events
 from tests.docs.pages import ROOT
 
 _PACKAGE = ROOT / "operator" / "containerapp"

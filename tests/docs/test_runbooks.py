@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import devcluster
-from containerapp import crd
+from containerapp.api import crd
 from devcluster.cluster import CommandError
 from tests.docs.pages import ROOT, blocks
 

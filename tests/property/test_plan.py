@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 from hypothesis import given
 from hypothesis import strategies as st
 
-from containerapp.api.quantity import quantity
-from containerapp.model import Manifest, PinnedImage
-from containerapp.plan import Plan, differs, make_plan
+from containerapp.api.schema.quantity import quantity
+from containerapp.core.model import Manifest, PinnedImage
+from containerapp.core.plan import Plan, differs, make_plan
 from tests.builders import NAME, UID, an_app, desired_children, live_children
 from tests.strategies import pinned_images, specs, unhurried
 

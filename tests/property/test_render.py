@@ -1,4 +1,4 @@
-"""Invariants of what is rendered, whatever the app: `containerapp.render`."""
+"""Invariants of what is rendered, whatever the app: `containerapp.controllers.containerapp.children`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from containerapp.model import Inputs, Manifest, ObjectRef, PinnedImage
-from containerapp.plan import stamped
-from containerapp.render import needed, render
+from containerapp.controllers.containerapp.children import needed, render
+from containerapp.core.model import Inputs, Manifest, ObjectRef, PinnedImage
+from containerapp.core.plan import stamped
 from tests.builders import an_app
 from tests.expectations import of_kind
 from tests.strategies import names, pinned_images, specs, unhurried

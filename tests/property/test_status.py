@@ -1,15 +1,15 @@
-"""Invariants of the status, whatever was done and whatever lives: `containerapp.status`."""
+"""Invariants of the status, whatever was done and whatever lives: `containerapp.controllers.containerapp.status`."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from containerapp.api.v1alpha1 import ContainerApp
+from containerapp.api.containerapp import ContainerApp
+from containerapp.controllers.containerapp.status import compute_status, invalid_status, is_urgent
+from containerapp.core.events import transitions
+from containerapp.core.model import Manifest, ObjectRef, Outcome
 from containerapp.errors import InvalidSpec
-from containerapp.events import transitions
-from containerapp.model import Manifest, ObjectRef, Outcome
-from containerapp.status import compute_status, invalid_status, is_urgent
 from tests.builders import BEFORE, LATER, NOW, an_app, app_manifest, live_children
 from tests.expectations import assert_follows_kstatus, conditions
 from tests.strategies import live_states, outcomes, specs, unhurried

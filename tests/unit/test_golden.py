@@ -19,12 +19,12 @@ import yaml
 from pydantic import BaseModel
 
 from containerapp.api import images
-from containerapp.api.v1alpha1 import ContainerApp, ContainerAppSpec
+from containerapp.api.containerapp import ContainerApp, ContainerAppSpec
+from containerapp.controllers.containerapp.children import render
+from containerapp.controllers.containerapp.image import pin, refresh_token
+from containerapp.core.model import Inputs, Manifest
+from containerapp.core.plan import differs
 from containerapp.errors import InvalidSpec
-from containerapp.model import Inputs, Manifest
-from containerapp.pinning import pin, refresh_token
-from containerapp.plan import differs
-from containerapp.render import render
 from tests.builders import DIGEST, UID
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -1,6 +1,6 @@
 """The status of a ContainerApp: what the operator reports, as `kubectl explain` describes it.
 
-Written by `containerapp.status` and read back for what must survive a restart (the image's digest,
+Written by the controller of ContainerApp and read back for what must survive a restart (the image's digest,
 condition times). Unknown fields are ignored, so that an older operator can read what a newer one wrote. It
 never repeats the spec.
 """
@@ -11,8 +11,8 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from containerapp.api.kubernetes import Condition, ConditionList
-from containerapp.api.rules import ApiModel
+from containerapp.api.schema.kubernetes import Condition, ConditionList
+from containerapp.api.schema.rules import ApiModel
 
 
 class ImageStatus(ApiModel):

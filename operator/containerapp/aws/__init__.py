@@ -1,1 +1,1 @@
-"""aws."""
+"""The only importers of boto3."""

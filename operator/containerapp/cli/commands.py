@@ -72,7 +72,7 @@ def run(config_file: Path | None, **options: object) -> None:
 @click.option("--reference", is_flag=True, help="Print the reference of all fields (Markdown) instead.")
 def crd(*, reference: bool) -> None:
     """Print the CustomResourceDefinition, for `kubectl apply --server-side -f -`."""
-    from containerapp import crd as generator  # noqa: PLC0415 - see above
+    from containerapp.api import crd as generator  # noqa: PLC0415 - see above
 
     click.echo(generator.reference_page() if reference else generator.render_yaml(), nl=False)
 

@@ -22,8 +22,8 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from yarl import URL
 
+from containerapp.core.model import MANAGER, Manifest
 from containerapp.errors import Blocked, ContainerAppError, Transient
-from containerapp.model import MANAGER, Manifest
 
 PAGE = 100
 """Objects of one answer to a list: larger ones are the peak of the memory, for all kinds are listed at once."""

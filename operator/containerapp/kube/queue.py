@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from containerapp.model import AppKey
+from containerapp.core.model import AppKey
 
 
 @dataclass(kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from containerapp import crd
+from containerapp.api import crd
 
 Schema = dict[str, Any]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from containerapp.api import images
-from containerapp.api.fields import Image
+from containerapp.api.schema.fields import Image
 from containerapp.errors import InvalidSpec
 
 FIELD: TypeAdapter[str] = TypeAdapter(Image)

@@ -1,4 +1,4 @@
-"""The value of a quantity: `containerapp.api.quantity`."""
+"""The value of a quantity: `containerapp.api.schema.quantity`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from containerapp.api.quantity import is_quantity, quantity
+from containerapp.api.schema.quantity import is_quantity, quantity
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What holds of every spec, whatever stands in it: `containerapp.api.v1alpha1`."""
+"""What holds of every spec, whatever stands in it: `containerapp.api.containerapp`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, assume, find, given, settings
 from hypothesis import strategies as st
 
-from containerapp.api.v1alpha1 import API_VERSION, KIND, ContainerApp
+from containerapp.api.containerapp import API_VERSION, KIND, ContainerApp
 from containerapp.errors import InvalidSpec
 from tests.strategies import unhurried
 from tests.unit.api.spec_strategies import specs

@@ -1,4 +1,4 @@
-"""How rules travel with the models: `containerapp.api.rules`."""
+"""How rules travel with the models: `containerapp.api.schema.rules`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from containerapp.api.rules import VALIDATIONS, ApiModel, ListMap, Rule, matches, never
+from containerapp.api.schema.rules import VALIDATIONS, ApiModel, ListMap, Rule, matches, never
 
 EVEN = Rule(cel="self % 2 == 0", holds=lambda number: number % 2 == 0, message="must be even: add 1")
 

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from containerapp.core.model import AppKey
 from containerapp.kube.queue import WorkQueue
-from containerapp.model import AppKey
 from tests.builders import Clock
 
 A, B = ("default", "a"), ("default", "b")

@@ -1,0 +1,298 @@
+"""The scalars and maps of the API: types with bounds, and messages that say how to mend a wrong value.
+
+Used by the objects in `kubernetes` and `v1alpha1`. Every string, list and map is bounded, because the API
+server counts the cost of a rule by the largest value that could reach it. Nothing here knows which object
+a value belongs to.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Strict
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from containerapp.api.schema.quantity import QUANTITY_PATTERN, is_quantity, quantity
+from containerapp.api.schema.rules import Rule, matches, never
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaValue
+
+
+@dataclass(frozen=True, slots=True)
+class IntOrString:
+    """Kubernetes' int-or-string; with `text` an integer is kept as its digits, as quantities are."""
+
+    text: bool = False
+
+    def check(self, value: Any) -> int | str:
+        """The integer or string itself; anything else is refused."""
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise PydanticCustomError("type", "must be an integer or a string (put a fraction in quotes)")
+        return str(value) if self.text else value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"x-kubernetes-int-or-string": True, "maxLength": 64 if self.text else 15}
+
+
+def _within(low: int, high: int) -> Any:
+    return Field(ge=low, le=high)
+
+
+Boolean = Annotated[bool, Strict()]
+Text = Annotated[str, Field(max_length=32768)]
+PortNumber = Annotated[int, Strict(), _within(1, 65535)]
+UserOrGroup = Annotated[int, Strict(), _within(0, 2147483647)]
+Replicas = Annotated[int, Strict(), _within(0, 1000)]
+GraceSeconds = Annotated[int, Strict(), _within(0, 7200)]
+Seconds = Annotated[int, Strict(), _within(1, 3600)]
+Delay = Annotated[int, Strict(), _within(0, 3600)]
+Threshold = Annotated[int, Strict(), _within(1, 1000)]
+
+# --- image references -----------------------------------------------------------------------------
+
+_COMPONENT = r"[a-z0-9]+(?:(?:[.]|__?|-+)[a-z0-9]+)*"
+_HOST_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = rf"(?:{_HOST_LABEL}(?:\.{_HOST_LABEL})*|\[[0-9a-fA-F:.]+\])(?::[0-9]{{1,5}})?"
+_NAMES_A_HOST = r"^[^/@]*[.:][^/@]*/|^localhost/"
+_UPPER = r"(?:[^@]*[A-Z][^@]*/|(?:[^@]*/)?[^:@/]*[A-Z])"
+_DIGEST = r"@(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_TAGGED = r"^[^@]*:[^/@]*(?:@|$)"
+_SHORT = rf"{_COMPONENT}(?:/{_COMPONENT})*(?::[^/@]*)?(?:@.*)?$"
+_WELL_TAGGED = rf"^(?:[^@/]+/)?[^:@]*:{_TAG}(?:@|$)"
+
+Image = Annotated[
+    str,
+    Field(min_length=1, max_length=600),
+    never(r"[ \t\r\n]", "spec.image contains white space: remove it"),
+    never("://", "spec.image starts with a URL scheme: leave it out and begin with the registry's host"),
+    Rule(
+        cel=f"!self.matches(self.matches(r'{_NAMES_A_HOST}') ? r'^[^/]*/{_UPPER}' : r'^{_UPPER}')",
+        holds=lambda image: (
+            not re.match(f"[^/]*/{_UPPER}" if re.match(_NAMES_A_HOST, image) else _UPPER, image)
+        ),
+        message="spec.image has upper-case letters in its repository: write them in lower case",
+    ),
+    Rule(
+        cel=f"!self.matches(r'{_TAGGED}') || self.matches(r'{_WELL_TAGGED}')",
+        holds=lambda image: not re.search(_TAGGED, image) or bool(re.search(_WELL_TAGGED, image)),
+        message="spec.image has a bad tag: a tag is 1 to 128 letters, digits, '_', '.' or '-', as in"
+        " shop:1.4.2",
+    ),
+    Rule(
+        cel=f"!self.contains('@') || self.matches(r'{_DIGEST}')",
+        holds=lambda image: "@" not in image or bool(re.search(_DIGEST, image)),
+        message="spec.image has a bad digest: write sha256: and 64 hexadecimal digits, or leave the digest out",
+    ),
+    Rule(
+        cel=f"self.matches(self.matches(r'{_NAMES_A_HOST}') ? r'^{_HOST}/{_SHORT}' : r'^{_SHORT}')",
+        holds=lambda image: bool(
+            re.match(f"{_HOST}/{_SHORT}" if re.match(_NAMES_A_HOST, image) else _SHORT, image)
+        ),
+        message="spec.image must read [registry/]repository[:tag][@digest], for example shop:1.4.2",
+    ),
+]
+
+# --- names ----------------------------------------------------------------------------------------
+
+_LOCAL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_DNS_1123 = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+
+ObjectName = Annotated[
+    str,
+    Field(max_length=253),
+    matches(
+        _DNS_1123, "must be an object's name: lower-case letters, digits, '-' and '.', as in shop-config"
+    ),
+]
+PortName = Annotated[
+    str,
+    Field(max_length=15),
+    matches(
+        r"([a-z0-9]+-)*[a-z0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*",
+        "a port's name has lower-case letters, digits and single '-', at least one letter, and at most 15 of"
+        " them, as in http or grpc-admin",
+    ),
+]
+EnvName = Annotated[
+    str,
+    Field(max_length=253),
+    matches(
+        r"[-._a-zA-Z][-._a-zA-Z0-9]*",
+        "an env name has letters, digits, '_', '-' and '.', and starts with no digit: rename it, as in"
+        " LOG_LEVEL",
+    ),
+]
+EnvPrefix = Annotated[
+    str,
+    Field(max_length=253),
+    matches(
+        r"([-._a-zA-Z][-._a-zA-Z0-9]*)?",
+        "an envFrom prefix has letters, digits, '_', '-' and '.', and starts with no digit, as in DB_",
+    ),
+]
+DataKey = Annotated[
+    str,
+    Field(max_length=253),
+    matches(r"[-._a-zA-Z0-9]+", "a key has letters, digits, '-', '_' and '.' only, as in database-url"),
+]
+Capability = Annotated[
+    str,
+    Field(max_length=64),
+    matches(r"[A-Z][A-Z_]*", "a capability is written in upper case, as in NET_BIND_SERVICE or ALL"),
+    never("^CAP_", "a capability is written without CAP_, as in NET_BIND_SERVICE"),
+]
+QualifiedName = Annotated[
+    str,
+    Field(max_length=317),
+    matches(
+        rf"({_DNS_1123}/)?{_LOCAL_NAME}",
+        "must be a name with an optional domain before it, as in example.com/internal",
+    ),
+]
+HeaderName = Annotated[
+    str,
+    Field(max_length=256),
+    matches(r"[-A-Za-z0-9]+", "a header's name has letters, digits and '-' only, as in X-Probe"),
+]
+AbsolutePath = Annotated[
+    str,
+    Field(max_length=4096),
+    matches(r"/.*", "must be an absolute path: begin it with '/', as in /srv/shop"),
+]
+FieldPath = Annotated[
+    str,
+    Field(max_length=400),
+    matches(
+        r"metadata\.(name|namespace|uid|(labels|annotations)\['[-A-Za-z0-9_./]{1,317}'\])|spec\.(nodeName|serviceAccountName)"
+        r"|status\.(hostIPs?|podIPs?)",
+        "must be a field that a Pod can tell its containers: metadata.name, metadata.namespace, metadata.uid,"
+        " metadata.labels['KEY'], metadata.annotations['KEY'], spec.nodeName, spec.serviceAccountName,"
+        " status.hostIP, status.hostIPs, status.podIP or status.podIPs",
+    ),
+]
+ResourceField = Annotated[
+    str,
+    Field(max_length=64),
+    matches(
+        r"(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMG]i)",
+        "must be limits or requests and a resource, as in limits.memory",
+    ),
+]
+
+ProfilePath = Annotated[
+    str,
+    Field(max_length=1024),
+    matches(r"[^/].*", "must be a file below the kubelet's seccomp folder, with no '/' at its beginning"),
+    never(r"(^|/)\.\.(/|$)", "must stay below the kubelet's seccomp folder: remove '..'"),
+]
+
+# --- ports by number or name, and quantities ------------------------------------------------------
+
+_PORT_NAME = re.compile(r"[a-z0-9-]{1,15}")
+
+PortReference = Annotated[
+    int | str,
+    IntOrString(),
+    Rule(
+        cel="type(self) == int ? self >= 1 && self <= 65535 : self.matches(r'^[a-z0-9-]{1,15}$')",
+        holds=lambda port: 1 <= port <= 65535 if isinstance(port, int) else bool(_PORT_NAME.fullmatch(port)),
+        message="a port is a number from 1 to 65535 or the name of one of spec.ports",
+    ),
+]
+Quantity = Annotated[
+    str,
+    IntOrString(text=True),
+    Rule(
+        cel="isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",
+        holds=lambda text: is_quantity(text) and quantity(text) >= 0,
+        message="must be a quantity that is not negative: cpu as in 500m or '0.5', memory as in 256Mi or 1Gi",
+        pattern=f"^{QUANTITY_PATTERN}$",
+    ),
+]
+
+# --- labels and annotations -----------------------------------------------------------------------
+
+_LABEL_KEY = rf"({_DNS_1123}/)?{_LOCAL_NAME}"
+_ANNOTATION_KEY = _LABEL_KEY.replace("[a-z0-9]", "[A-Za-z0-9]").replace("[-a-z0-9]", "[-A-Za-z0-9]")
+_OWN_LABELS = r"(app\.kubernetes\.io/(name|managed-by)|pod-template-hash|containerapp\.dev/.*)"
+_OWN_ANNOTATIONS = r"containerapp\.dev/.*"
+_ANNOTATIONS_BYTES = 262144  # the API server's own limit for all annotations of one object
+
+
+def _every_key(pattern: str, message: str) -> Rule:
+    compiled = re.compile(pattern)
+    return Rule(
+        cel=f"self.all(key, key.matches(r'^{pattern}$'))",
+        holds=lambda pairs: all(compiled.fullmatch(key) for key in pairs),
+        message=message,
+    )
+
+
+def _no_key(pattern: str, message: str) -> Rule:
+    compiled = re.compile(pattern)
+    return Rule(
+        cel=f"self.all(key, !key.matches(r'^{pattern}$'))",
+        holds=lambda pairs: not any(compiled.fullmatch(key) for key in pairs),
+        message=message,
+    )
+
+
+def _total_bytes(pairs: dict[str, str]) -> int:
+    return sum(len(key.encode()) + len(value.encode()) for key, value in pairs.items())
+
+
+def _well_formed(kind: str, pattern: str) -> Rule:
+    return _every_key(
+        pattern,
+        f"{kind} key must be a name of at most 63 letters, digits, '-', '_' and '.', with an optional domain"
+        " before it, as in example.com/team",
+    )
+
+
+LabelValue = Annotated[
+    str,
+    Field(max_length=63),
+    matches(
+        r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?",
+        "a label's value has at most 63 letters, digits, '-', '_' and '.', and begins and ends with a"
+        " letter or digit",
+    ),
+]
+PodLabels = Annotated[
+    dict[str, LabelValue],
+    Field(max_length=64),
+    _well_formed("a podLabels", _LABEL_KEY),
+    _no_key(
+        _OWN_LABELS,
+        "podLabels must not set app.kubernetes.io/name, app.kubernetes.io/managed-by, pod-template-hash or"
+        " containerapp.dev/*: they belong to the operator; choose another key",
+    ),
+]
+
+
+def _annotations(field: str) -> tuple[Rule, ...]:
+    return (
+        _well_formed(f"a {field}", _ANNOTATION_KEY),
+        _no_key(
+            _OWN_ANNOTATIONS,
+            f"{field} must not set containerapp.dev/*: they belong to the operator; choose another key",
+        ),
+        Rule(
+            cel=f"self.map(key, bytes(key).size() + bytes(self[key]).size()).sum() <= {_ANNOTATIONS_BYTES}",
+            holds=lambda pairs: _total_bytes(pairs) <= _ANNOTATIONS_BYTES,
+            message=f"{field} are too big: keep them below 256 KiB in all, for example in a ConfigMap",
+        ),
+    )
+
+
+PodAnnotations = Annotated[dict[str, Text], Field(max_length=64), *_annotations("podAnnotations")]
+ServiceAnnotations = Annotated[dict[str, Text], Field(max_length=64), *_annotations("service.annotations")]

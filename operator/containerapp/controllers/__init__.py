@@ -1,0 +1,1 @@
+"""What each custom kind becomes. Pure: no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""ContainerApp: a container image kept running on the cluster."""

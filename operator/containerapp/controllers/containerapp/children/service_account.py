@@ -1,0 +1,27 @@
+"""ServiceAccount: the identity of the app's Pods, one for each app unless the user names one.
+
+Its token is not mounted: most apps never call the Kubernetes API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from containerapp.api.containerapp import ContainerApp
+from containerapp.controllers.pods.metadata import metadata
+from containerapp.core.model import ChildKind, Inputs, Manifest
+
+
+def render(app: ContainerApp, _inputs: Inputs) -> Iterator[Manifest]:
+    """Yield the app's ServiceAccount, unless `serviceAccountName` names an existing one."""
+    if app.spec.service_account_name is not None:
+        return
+    yield {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": metadata(app),
+        "automountServiceAccountToken": False,
+    }
+
+
+CHILD = ChildKind(api_version="v1", kind="ServiceAccount", plural="serviceaccounts", render=render)

@@ -1,0 +1,66 @@
+"""Names, labels, selectors and metadata of every child: computed here and nowhere else.
+
+Called by the files of the child kinds. A selector, once written, can never change (Kubernetes refuses it),
+so nothing here may depend on anything but the app's identity.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from containerapp.api.containerapp import API_VERSION, KIND, ContainerApp
+from containerapp.core.model import (
+    APP_LABEL,
+    MANAGED_BY_LABEL,
+    MANAGER,
+    VERSION_LABEL,
+    Manifest,
+    PinnedImage,
+)
+
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+"""A tag may be longer, and begin or end otherwise."""
+
+
+def selector(app: ContainerApp) -> dict[str, str]:
+    """Labels that choose the app's Pods; the same for ever."""
+    return {APP_LABEL: app.metadata.name, MANAGED_BY_LABEL: MANAGER}
+
+
+def metadata(
+    app: ContainerApp, *, image: PinnedImage | None = None, annotations: Mapping[str, str] | None = None
+) -> Manifest:
+    """Metadata of a child that is named like its app, owned and labelled by it."""
+    base = {
+        "name": app.metadata.name,
+        "namespace": app.metadata.namespace,
+        "labels": labels(app, image),
+        "ownerReferences": [owner_reference(app)],
+    }
+    return base | ({"annotations": dict(annotations)} if annotations else {})
+
+
+def labels(app: ContainerApp, image: PinnedImage | None = None) -> dict[str, str]:
+    """Recommended labels; with the version for what changes with every release anyway.
+
+    No `instance`: Argo CD may track its own resources by it.
+    """
+    tag = image.tag if image else None
+    return selector(app) | ({VERSION_LABEL: tag} if tag and _LABEL_VALUE.fullmatch(tag) else {})
+
+
+def owner_reference(app: ContainerApp) -> Manifest:
+    """Reference by which the garbage collector removes a child together with its app."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": app.metadata.name,
+        "uid": app.metadata.uid,
+        "controller": True,
+    }
+
+
+def service_account_name(app: ContainerApp) -> str:
+    """Return the account that the Pods run as: the user's own, or one named like the app."""
+    return app.spec.service_account_name or app.metadata.name

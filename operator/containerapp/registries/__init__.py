@@ -1,0 +1,1 @@
+"""Where image tags point: the resolver, and the registries that it asks."""

@@ -1,0 +1,515 @@
+"""The status that an app deserves, by the rules of kstatus: `containerapp.controllers.containerapp.status`."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from containerapp.api.containerapp import ContainerApp
+from containerapp.controllers.containerapp.status import (
+    Rollout,
+    compute_status,
+    invalid_status,
+    is_urgent,
+    state_of,
+)
+from containerapp.core.model import ImageState, Manifest, ObjectRef, Outcome
+from containerapp.errors import Blocked, ContainerAppError, InvalidSpec, Transient
+from tests.builders import (
+    BEFORE,
+    DEPLOYMENT,
+    DIGEST,
+    LATER,
+    NEW_DIGEST,
+    NOW,
+    OTHER_UID,
+    REFERENCE,
+    SERVICE,
+    an_app,
+    app_manifest,
+    live_children,
+    pinned,
+    with_rollout,
+)
+from tests.expectations import assert_follows_kstatus, conditions, summary
+
+DEADLINE = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+QUOTA = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "Quota exceeded."}
+NO_QUOTA = {**QUOTA, "status": "False"}
+
+
+def _outcome(**fields: Any) -> Outcome:
+    return Outcome(**{"image": ImageState(pin=pinned()), **fields})
+
+
+def _live(app: ContainerApp, **rollout: Any) -> dict[ObjectRef, Manifest]:
+    live = live_children(app)
+    return {**live, DEPLOYMENT: with_rollout(live[DEPLOYMENT], **rollout)}
+
+
+def _status(
+    app: ContainerApp | None = None,
+    outcome: Outcome | None = None,
+    live: dict[ObjectRef, Manifest] | None = None,
+    now: str = NOW,
+) -> Manifest:
+    app = app or an_app()
+    status = compute_status(app, outcome or _outcome(), _live(app) if live is None else live, now)
+    assert_follows_kstatus(status)
+    return status
+
+
+def _ready(status: Manifest) -> tuple[str, str, str]:
+    ready = conditions(status)["Ready"]
+    return ready["status"], ready["reason"], ready["message"]
+
+
+def test_an_app_that_runs_is_ready_and_says_so_in_full() -> None:
+    """Every field of the status, for the smallest app with a port."""
+    app = an_app({"port": 8080}, generation=4)
+    status = _status(app, _outcome(resources=tuple(live_children(app))))
+    assert {condition["observedGeneration"] for condition in status["conditions"]} == {4}
+    assert {condition["lastTransitionTime"] for condition in status.pop("conditions")} == {NOW}
+    assert status == {
+        "observedGeneration": 4,
+        "image": {"requested": "shop:1.4.2", "reference": REFERENCE, "digest": DIGEST},
+        "replicas": 1,
+        "updatedReplicas": 1,
+        "readyReplicas": 1,
+        "selector": "app.kubernetes.io/name=shop,app.kubernetes.io/managed-by=containerapp-operator",
+        "url": "http://shop.default.svc:8080",
+        "resources": [
+            {"apiVersion": "v1", "kind": "ServiceAccount", "name": "shop"},
+            {"apiVersion": "v1", "kind": "Service", "name": "shop"},
+            {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"},
+        ],
+    }
+
+
+def test_what_the_api_server_says_of_a_new_app_has_no_time_of_its_own() -> None:
+    """It has none to give; the same condition, said by the operator, begins to hold when it is said."""
+    app = an_app()
+    assert [(old.type, old.status) for old in app.status.conditions] == [("Ready", "Unknown")]
+    status = _status(app, _outcome(image=ImageState(pending=True)), live={})
+    assert (conditions(status)["Ready"]["status"], conditions(status)["Ready"]["lastTransitionTime"]) == (
+        "Unknown",
+        NOW,
+    )
+
+
+def test_every_status_can_be_read_back() -> None:
+    """What is written is what the models describe, so that the next reconcile can read it."""
+    app = an_app({"port": 8080})
+    again = ContainerApp.parse(app_manifest({"port": 8080}, status=_status(app)))
+    assert [condition.type for condition in again.status.conditions] == [
+        "Ready",
+        "ImageResolved",
+        "Available",
+        "RolledOut",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rollout", "message"),
+    [
+        (
+            {"total": 3, "updated": 3, "available": 3, "observed": 0},
+            "Waiting for the Deployment controller to see the change.",
+        ),
+        (
+            {"total": 0, "updated": 0, "available": 0},
+            "Waiting for Pods of the new version: 0 of 3 are available.",
+        ),
+        (
+            {"total": 4, "updated": 1, "available": 3},
+            "Waiting for Pods of the new version: 1 of 3 are available.",
+        ),
+        (
+            {"total": 3, "updated": 3, "available": 2},
+            "Waiting for Pods of the new version: 2 of 3 are available.",
+        ),
+        ({"total": 4, "updated": 3, "available": 3}, "Waiting for 1 Pod of the old version to end."),
+        ({"total": 5, "updated": 3, "available": 5}, "Waiting for 2 Pods of the old version to end."),
+        (
+            {"total": 0, "updated": 0, "available": 0, "conditions": [QUOTA]},
+            "Waiting for Pods of the new version: 0 of 3 are available. Quota exceeded.",
+        ),
+        (
+            {"total": 1, "updated": 1, "available": 1, "conditions": [NO_QUOTA]},
+            "Waiting for Pods of the new version: 1 of 3 are available.",
+        ),
+        ({"total": 5, "updated": 5, "available": 5}, "Waiting for 2 Pods more than wanted to end."),
+    ],
+)
+def test_is_not_ready_before_the_pods_of_this_generation_are(rollout: dict[str, Any], message: str) -> None:
+    """Old Pods that still serve make an app available, not ready; the message says what is waited for."""
+    app = an_app({"replicas": 3})
+    status = _status(app, live=_live(app, **rollout))
+    assert _ready(status) == ("False", "RollingOut", message)
+    assert summary(status)["Reconciling"] == ("True", "RollingOut")
+    assert summary(status)["RolledOut"] == ("False", "RollingOut")
+
+
+def test_waits_for_the_deployment_where_there_is_none_yet() -> None:
+    """Between the first reconcile and the answer to its writes."""
+    status = _status(live={})
+    assert _ready(status) == ("False", "RollingOut", "Waiting for the Deployment.")
+    assert (status["replicas"], status["readyReplicas"]) == (0, 0)
+
+
+def test_a_pods_complaint_stands_in_the_message() -> None:
+    """It comes before the Deployment's own, as it is nearer to the cause."""
+    app = an_app()
+    live = _live(app, updated=1, available=0, conditions=[QUOTA])
+    _, _, message = _ready(_status(app, _outcome(pod_problem="Pod shop-1 is in CrashLoopBackOff."), live))
+    assert message == (
+        "Waiting for Pods of the new version: 0 of 1 are available. Pod shop-1 is in CrashLoopBackOff."
+    )
+
+
+def test_a_rollout_past_its_deadline_is_stalled() -> None:
+    """Somebody must act, so those who wait for Ready need not wait on."""
+    app = an_app()
+    status = _status(app, live=_live(app, available=0, conditions=[DEADLINE]))
+    assert summary(status)["Ready"] == ("False", "ProgressDeadlineExceeded")
+    assert summary(status)["Stalled"] == ("True", "ProgressDeadlineExceeded")
+    assert summary(status)["RolledOut"] == ("False", "ProgressDeadlineExceeded")
+
+
+def test_a_deadline_of_the_last_version_says_nothing_of_this_one() -> None:
+    """Before the controller has seen the mended version, its verdict is about the broken one."""
+    app = an_app(generation=2)
+    status = _status(app, live=_live(app, available=0, observed=0, conditions=[DEADLINE]))
+    assert summary(status)["Reconciling"] == ("True", "RollingOut")
+    assert "Stalled" not in summary(status)
+
+
+def test_a_rollout_that_came_through_after_its_deadline_is_ready() -> None:
+    """A slow start is no failure once it has succeeded."""
+    app = an_app()
+    assert _ready(_status(app, live=_live(app, conditions=[DEADLINE])))[:2] == ("True", "Running")
+
+
+@pytest.mark.parametrize(
+    ("spec", "ready"),
+    [
+        ({}, ("True", "Running", "The Pod runs the wanted version and is available.")),
+        ({"replicas": 3}, ("True", "Running", "All 3 Pods run the wanted version and are available.")),
+        ({"replicas": 0}, ("True", "Running", "No Pod is wanted: spec.replicas is 0.")),
+        (
+            {"replicas": 3, "suspend": True},
+            ("True", "Suspended", "Suspended: no Pod runs. Set spec.suspend to false to run 3 again."),
+        ),
+    ],
+)
+def test_says_how_a_ready_app_is_ready(spec: Manifest, ready: tuple[str, str, str]) -> None:
+    """Suspended, scaled to zero or running: each is as it was asked for."""
+    app = an_app(spec)
+    count = 0 if spec.get("suspend") else spec.get("replicas", 1)
+    status = _status(app, live=_live(app, total=count, updated=count, available=count))
+    assert _ready(status) == ready
+    assert summary(status)["Available"] == ("True", "PodsAvailable")
+
+
+def test_an_app_whose_last_pods_end_is_not_suspended_yet() -> None:
+    """Suspended means that nothing runs, not that it was asked for."""
+    app = an_app({"suspend": True})
+    status = _status(app, live=_live(app, total=2, updated=2, available=2))
+    assert _ready(status) == ("False", "RollingOut", "Waiting for 2 Pods more than wanted to end.")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (InvalidSpec("InvalidImage", "Mend it."), "Stalled"),
+        (Blocked("AccessDenied", "Allow it."), "Stalled"),
+        (Transient("Throttled", "Trying again."), "Reconciling"),
+    ],
+)
+@pytest.mark.parametrize("where", ["image", "write"])
+def test_an_error_is_stalled_where_somebody_must_act(error: ContainerAppError, kind: str, where: str) -> None:
+    """A passing fault is work in progress; the running version is available all the while."""
+    app = an_app()
+    failed = (
+        _outcome(image=ImageState(pin=pinned(), error=error)) if where == "image" else _outcome(error=error)
+    )
+    status = _status(app, failed)
+    assert _ready(status) == ("False", error.reason, error.message)
+    assert summary(status)[kind] == ("True", error.reason)
+    assert summary(status)["Available"] == ("True", "PodsAvailable")
+    assert summary(status)["ImageResolved"] == (
+        ("False", error.reason) if where == "image" else ("True", "Resolved")
+    )
+
+
+def test_a_failed_write_is_told_before_a_failed_lookup() -> None:
+    """One reason at a time, the one nearest to the Pods first."""
+    both = _outcome(error=Blocked("NameTaken", "x"), image=ImageState(error=Blocked("AccessDenied", "y")))
+    assert _ready(_status(outcome=both))[1] == "NameTaken"
+
+
+@pytest.mark.parametrize("pin", [None, pinned()])
+def test_a_registry_that_takes_its_time_makes_ready_unknown(pin: Any) -> None:
+    """Nobody can say yet whether this generation will run."""
+    status = _status(outcome=_outcome(image=ImageState(pin=pin, pending=True)))
+    assert summary(status)["Ready"] == ("Unknown", "ResolvingImage")
+    assert summary(status)["Reconciling"] == ("True", "ResolvingImage")
+    assert summary(status)["ImageResolved"] == ("Unknown", "Resolving")
+
+
+def test_a_moved_tag_is_told_with_the_command_that_takes_it() -> None:
+    """The app stays ready, and what runs stays what it was."""
+    status = _status(outcome=_outcome(image=ImageState(pin=pinned(refresh="1"), latest_digest=NEW_DIGEST)))
+    assert _ready(status)[:2] == ("True", "Running")
+    resolved = conditions(status)["ImageResolved"]
+    assert (resolved["status"], resolved["reason"]) == ("True", "TagMoved")
+    assert (
+        "kubectl annotate containerapp shop -n default containerapp.dev/refresh-image=" in resolved["message"]
+    )
+    assert status["image"] == {
+        "requested": "shop:1.4.2",
+        "reference": REFERENCE,
+        "digest": DIGEST,
+        "refresh": "1",
+        "latestDigest": NEW_DIGEST,
+    }
+
+
+def test_a_registry_that_cannot_be_asked_for_news_is_told_and_no_more() -> None:
+    """What runs is resolved and stays ready; only whether the tag has moved is not known."""
+    trouble = Transient("RegistryUnavailable", "ghcr.io does not answer.")
+    status = _status(outcome=_outcome(image=ImageState(pin=pinned(), news_error=trouble)))
+    assert _ready(status)[:2] == ("True", "Running")
+    resolved = conditions(status)["ImageResolved"]
+    assert (resolved["status"], resolved["reason"]) == ("True", "Resolved")
+    assert resolved["message"].endswith("since cannot be told: ghcr.io does not answer.")
+
+
+def test_what_was_told_of_a_digest_stands_until_a_registry_has_been_asked() -> None:
+    """A restart of the operator, with the registry away, rewrites no status."""
+    trouble = Transient("RegistryUnavailable", "ghcr.io does not answer.")
+    told = _status(outcome=_outcome(image=ImageState(pin=pinned(), news_error=trouble)))
+    unasked = ImageState(pin=pinned(), unasked=True)
+    assert _status(an_app(status=told), _outcome(image=unasked)) == told
+
+
+@pytest.mark.parametrize("status", [None, "another digest", "no digest"])
+def test_nothing_stands_that_was_told_of_another_digest(status: str | None) -> None:
+    """What is pinned is told, where the status says nothing of it."""
+    pins = {
+        "another digest": ImageState(pin=pinned(digest=NEW_DIGEST)),
+        "no digest": ImageState(pending=True),
+    }
+    old = _status(outcome=_outcome(image=pins[status])) if status else None
+    new = _status(an_app(status=old), _outcome(image=ImageState(pin=pinned(), unasked=True)))
+    assert conditions(new)["ImageResolved"]["message"] == f"{REFERENCE} is {DIGEST}."
+
+
+def test_the_image_that_runs_stays_in_the_status_while_a_new_one_is_not_known() -> None:
+    """A registry that is down hides nothing of what it had told before."""
+    known = {"requested": "shop:1.4.1", "reference": "docker.io/library/shop:1.4.1", "digest": DIGEST}
+    failed = _outcome(image=ImageState(error=Blocked("ImageNotFound", "x")))
+    assert _status(an_app(status={"image": known}), failed)["image"] == known
+    assert _status(an_app(), failed)["image"] == {"requested": "shop:1.4.2"}
+
+
+@pytest.mark.parametrize("change", ["predecessors", "deleting", "foreign"])
+def test_another_apps_children_make_nobody_ready(change: str) -> None:
+    """An app made anew under an old name must not be called ready for the Pods of the old one."""
+    app = an_app({"port": 8080})
+    live = _live(app)
+    for child in (live[DEPLOYMENT], live[SERVICE]):
+        if change == "predecessors":
+            child["metadata"]["ownerReferences"][0]["uid"] = OTHER_UID
+        elif change == "foreign":
+            del child["metadata"]["ownerReferences"]
+        else:
+            child["metadata"]["deletionTimestamp"] = BEFORE
+    status = _status(app, live=live)
+    assert _ready(status) == ("False", "RollingOut", "Waiting for the Deployment.")
+    assert status["replicas"] == 0
+    assert "url" not in status
+
+
+# --- times ----------------------------------------------------------------------------------------
+
+
+def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
+    """Another reason or message is no transition."""
+    rolling = _status(live={}, now=BEFORE)
+    app = an_app(status=rolling)
+    later = _status(app, live=_live(app, available=0, conditions=[DEADLINE]), now=LATER)
+    times = {kind: condition["lastTransitionTime"] for kind, condition in conditions(later).items()}
+    assert times == {
+        "Ready": BEFORE,
+        "Stalled": LATER,
+        "ImageResolved": BEFORE,
+        "Available": BEFORE,
+        "RolledOut": BEFORE,
+    }
+    done = _status(an_app(status=later), now=NOW)
+    assert {kind: condition["lastTransitionTime"] for kind, condition in conditions(done).items()} == {
+        "Ready": NOW,
+        "ImageResolved": BEFORE,
+        "Available": NOW,
+        "RolledOut": NOW,
+    }
+
+
+# --- the address ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("port", "url"),
+    [
+        ({"containerPort": 8080}, "http://shop.default.svc:8080"),
+        ({"containerPort": 8080, "servicePort": 80}, "http://shop.default.svc"),
+        ({"containerPort": 8443, "servicePort": 443}, "https://shop.default.svc"),
+        ({"containerPort": 8443, "appProtocol": "https"}, "https://shop.default.svc:8443"),
+        ({"containerPort": 5353, "servicePort": 53, "protocol": "UDP"}, "udp://shop.default.svc:53"),
+    ],
+)
+def test_the_url_is_that_of_the_first_port(port: Manifest, url: str) -> None:
+    """Default ports are left out, as a browser does."""
+    assert _status(an_app({"ports": [{"name": "first", **port}]}))["url"] == url
+
+
+@pytest.mark.parametrize(
+    ("balancer", "url"),
+    [
+        ({}, None),
+        ({"loadBalancer": {}}, None),
+        ({"loadBalancer": {"ingress": []}}, None),
+        (
+            {"loadBalancer": {"ingress": [{"hostname": "k8s-shop.elb.amazonaws.com"}]}},
+            "k8s-shop.elb.amazonaws.com",
+        ),
+        ({"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}, "192.0.2.7"),
+        ({"loadBalancer": {"ingress": [{"ip": "2001:db8::7"}]}}, "[2001:db8::7]"),
+    ],
+)
+def test_the_url_is_the_load_balancers_as_soon_as_it_has_one(balancer: Manifest, url: str | None) -> None:
+    """Until then there is none, rather than one that will not do from outside."""
+    app = an_app({"port": 80, "service": {"type": "LoadBalancer"}})
+    live = _live(app)
+    live[SERVICE]["status"] = balancer
+    status = _status(app, live=live)
+    assert status.get("url") == (f"http://{url}" if url else None)
+
+
+def test_a_port_that_others_put_before_ours_is_not_the_apps_address() -> None:
+    """A Service that was taken over keeps what its other owners set."""
+    app = an_app({"port": 8080})
+    live = live_children(app)
+    service = live[SERVICE]
+    theirs = {"name": "old", "port": 80, "targetPort": "old", "protocol": "TCP"}
+    live[SERVICE] = {**service, "spec": {**service["spec"], "ports": [theirs, *service["spec"]["ports"]]}}
+    assert _status(app, live=live)["url"] == "http://shop.default.svc:8080"
+
+
+def test_a_worker_has_no_url() -> None:
+    """It has no Service; and a Service without ports has no address either."""
+    assert "url" not in _status()
+    app = an_app({"port": 80})
+    live = _live(app)
+    live[SERVICE]["spec"]["ports"] = []
+    assert "url" not in _status(app, live=live)
+
+
+# --- a spec that cannot be read --------------------------------------------------------------------
+
+
+def test_a_spec_that_cannot_be_read_leaves_all_else_as_it_was() -> None:
+    """The last good version runs on, and the status goes on to tell of it."""
+    rolling = _status(live={}, now=BEFORE)
+    broken = app_manifest({"replicas": "many"}, status=rolling, generation=2)
+    status = invalid_status(broken, InvalidSpec("InvalidSpec", "spec.replicas: mend it"), NOW)
+    assert_follows_kstatus(status)
+    assert _ready(status) == ("False", "InvalidSpec", "spec.replicas: mend it")
+    assert summary(status)["Stalled"] == ("True", "InvalidSpec")
+    assert status["observedGeneration"] == 2
+    assert conditions(status)["Ready"]["lastTransitionTime"] == BEFORE
+    assert conditions(status)["Stalled"]["lastTransitionTime"] == NOW
+    assert [condition["type"] for condition in status["conditions"]] == [
+        "Ready",
+        "Stalled",
+        "ImageResolved",
+        "Available",
+        "RolledOut",
+    ]
+    assert {key: status[key] for key in status if key not in {"conditions", "observedGeneration"}} == {
+        key: rolling[key] for key in rolling if key not in {"conditions", "observedGeneration"}
+    }
+
+
+def test_a_spec_that_could_never_be_read_has_a_status_too() -> None:
+    """The very first manifest may be the broken one; telling it again changes nothing."""
+    manifest = app_manifest({"replicas": "many"})
+    error = InvalidSpec("InvalidSpec", "spec.replicas: mend it")
+    status = invalid_status(manifest, error, NOW)
+    assert_follows_kstatus(status)
+    assert invalid_status({**manifest, "status": status}, error, LATER) == status
+
+
+# --- what cannot wait -------------------------------------------------------------------------------
+
+
+def _with(given: Manifest, kind: str, **fields: Any) -> Manifest:
+    changed = deepcopy(given)
+    conditions(changed)[kind].update(fields)
+    return changed
+
+
+RUNNING = _status()
+
+
+@pytest.mark.parametrize(
+    ("new", "urgent"),
+    [
+        (RUNNING, False),
+        ({**RUNNING, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "resources": []}, False),
+        (_with(RUNNING, "Ready", message="In other words."), False),
+        (_with(RUNNING, "RolledOut", status="False"), False),
+        (_with(RUNNING, "Ready", status="False"), True),
+        (_with(RUNNING, "Ready", reason="Suspended"), True),
+        (_with(RUNNING, "ImageResolved", reason="TagMoved"), True),
+        (_with(RUNNING, "Available", status="False"), True),
+        ({**RUNNING, "url": "http://elsewhere"}, True),
+        ({**RUNNING, "observedGeneration": 2}, True),
+        ({**RUNNING, "image": {"requested": "shop:2"}}, True),
+        ({}, True),
+    ],
+)
+def test_only_what_somebody_may_wait_for_is_urgent(new: Manifest, *, urgent: bool) -> None:
+    """Another count of Pods may wait for the next patch; readiness, lost availability and addresses may not."""
+    assert is_urgent(RUNNING, new) is urgent
+
+
+def test_availability_that_comes_back_may_wait_for_the_next_patch() -> None:
+    """Good news of a part is a step; the whole is told at once."""
+    assert not is_urgent(_with(RUNNING, "Available", status="False"), RUNNING)
+
+
+def test_reads_nothing_from_a_deployment_that_is_not_there() -> None:
+    """All counts are zero, and it is not complete."""
+    assert Rollout.of(None).total == 0
+    assert not Rollout.of(None).complete
+
+
+@pytest.mark.parametrize(
+    ("conditions", "state"),
+    [
+        ({"Ready": "True"}, "ready"),
+        ({"Ready": "False", "Stalled": "True"}, "stalled"),
+        ({"Ready": "False", "Reconciling": "True"}, "progressing"),
+        ({"Ready": "Unknown"}, "progressing"),
+        ({}, "progressing"),
+    ],
+)
+def test_one_word_tells_how_an_app_fares(conditions: dict[str, str], state: str) -> None:
+    """The metrics count apps by it; one without a status has only just been made."""
+    listed = [{"type": kind, "status": status} for kind, status in conditions.items()]
+    assert state_of({"status": {"conditions": listed}}) == state
+    assert state_of({}) == "progressing"

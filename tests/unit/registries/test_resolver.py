@@ -1,0 +1,463 @@
+"""Looking up where tags point, in the background: `containerapp.registries.resolver`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from containerapp.api.images import ImageReference, parse
+from containerapp.errors import Blocked, Transient
+from containerapp.registries import resolver as digests
+from containerapp.registries.resolver import (
+    Answer,
+    AppKey,
+    DigestResolver,
+    Failed,
+    Lookup,
+    Pending,
+    Resolved,
+    Timing,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+ONE = "sha256:" + "1" * 64
+TWO = "sha256:" + "2" * 64
+DOWN = Transient("RegistryUnavailable", "It is down.")
+MISSING = Blocked("ImageNotFound", "There is none.")
+
+SHOP: AppKey = ("prod", "shop")
+CART: AppKey = ("prod", "cart")
+
+# Refreshes only when asked to, retries at once: a test decides what happens.
+PATIENT = Timing(gather=0.005, refresh=1000.0, transient_backoff=(0.01, 0.02), blocked_backoff=(0.01, 0.02))
+# Refreshes all the time.
+EAGER = Timing(gather=0.005, refresh=0.03, transient_backoff=(0.01, 0.02), blocked_backoff=(0.01, 0.02))
+
+
+def _tag(text: str) -> ImageReference:
+    return parse(text, default_registry="ghcr.io/acme")
+
+
+@dataclass(slots=True, kw_only=True)
+class Source:
+    """Registries whose answers a test sets: `ONE` unless told otherwise; those that are stuck wait for `open`."""
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+    default: Answer | None = ONE
+    calls: list[list[str]] = field(default_factory=list)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    stuck: set[str] = field(default_factory=set)
+    defect: Exception | None = None
+    running: Counter[str] = field(default_factory=Counter)
+    most: Counter[str] = field(default_factory=Counter)
+    most_at_all: int = 0
+
+    async def resolve(self, references: Sequence[ImageReference]) -> Mapping[ImageReference, Answer]:
+        """Answer as the test wants."""
+        registry = references[0].registry
+        self.calls.append(sorted(reference.familiar for reference in references))
+        answers = {each: self.answers.get(each.familiar, self.default) for each in references}
+        self.running[registry] += 1
+        self.most[registry] = max(self.most[registry], self.running[registry])
+        self.most_at_all = max(self.most_at_all, self.running.total())
+        try:
+            await asyncio.sleep(0)
+            if registry in self.stuck:
+                await self.open.wait()
+        finally:
+            self.running[registry] -= 1
+        if self.defect is not None:
+            raise self.defect
+        return {reference: answer for reference, answer in answers.items() if answer is not None}
+
+
+@dataclass(slots=True, kw_only=True)
+class Bench:
+    """A resolver that runs, its registry, and the apps that it has called."""
+
+    resolver: DigestResolver
+    source: Source
+    called: list[AppKey]
+
+    async def answer(self, text: str, app: AppKey = SHOP, *, request: str | None = None) -> Lookup:
+        """Ask until the answer is there."""
+        answers: list[Lookup] = []
+
+        def answered() -> bool:
+            answers.append(self.resolver.lookup(_tag(text), app, request=request))
+            return not isinstance(answers[-1], Pending)
+
+        await until(answered)
+        return answers[-1]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for something that the background brings about."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - a condition of many parts, none of which is an event
+            await asyncio.sleep(0.002)
+
+
+@asynccontextmanager
+async def running(timing: Timing = PATIENT, source: Source | None = None) -> AsyncIterator[Bench]:
+    """Run a resolver, and stop it cleanly."""
+    source = source or Source()
+    called: list[AppKey] = []
+    resolver = DigestResolver(ecr=Source(), others=source, on_change=called.append, timing=timing)
+    task = asyncio.create_task(resolver.run())
+    yield Bench(resolver=resolver, source=source, called=called)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def _digest(answer: Lookup) -> str:
+    assert isinstance(answer, Resolved), answer
+    return answer.digest
+
+
+async def test_answers_at_once_and_tells_the_app_when_there_is_more_to_say() -> None:
+    """A reconcile never waits: it is called again."""
+    async with running() as bench:
+        assert bench.resolver.lookup(_tag("shop:1"), SHOP) == Pending()
+        assert bench.source.calls == []
+        await until(lambda: bench.called == [SHOP])
+        answer = bench.resolver.lookup(_tag("shop:1"), SHOP)
+        assert _digest(answer) == ONE
+        assert isinstance(answer, Resolved)
+        assert answer.stale_error is None
+
+
+async def test_apps_that_ask_together_cost_a_repository_one_call() -> None:
+    """A hundred apps with ten tags of two repositories are two calls."""
+    async with running() as bench:
+        for number in range(100):
+            repository = "shop" if number % 2 else "cart"
+            bench.resolver.lookup(_tag(f"{repository}:{number % 10}"), ("prod", f"app-{number}"))
+        await until(lambda: len(bench.called) == 100)
+        assert sorted(bench.source.calls) == [
+            [f"acme/cart:{number}" for number in range(0, 10, 2)],
+            [f"acme/shop:{number}" for number in range(1, 10, 2)],
+        ]
+
+
+async def test_private_ecr_is_asked_by_its_own_source() -> None:
+    """Everything else goes to the OCI source, Amazon ECR Public included."""
+    ecr, others = Source(), Source(default=TWO)
+    resolver = DigestResolver(ecr=ecr, others=others, on_change=lambda _: None, timing=PATIENT)
+    task = asyncio.create_task(resolver.run())
+    private = _tag("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop:1")
+    public = _tag("public.ecr.aws/acme/shop:1")
+    await until(
+        lambda: resolver.lookup(private, SHOP) != Pending() and resolver.lookup(public, CART) != Pending()
+    )
+    assert _digest(resolver.lookup(private, SHOP)) == ONE
+    assert _digest(resolver.lookup(public, CART)) == TWO
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_known_tags_are_asked_for_again_and_only_news_wakes_an_app() -> None:
+    """A tag that moved is told once; one that stays is never mentioned."""
+    async with running(EAGER) as bench:
+        await bench.answer("shop:1", SHOP)
+        await bench.answer("shop:2", CART)
+        bench.called.clear()
+        count = len(bench.source.calls)
+        await until(lambda: len(bench.source.calls) > count + 3)
+        assert bench.called == []
+        bench.source.answers["acme/shop:2"] = TWO
+        await until(lambda: bench.called == [CART])
+        assert _digest(bench.resolver.lookup(_tag("shop:2"), CART)) == TWO
+        assert _digest(bench.resolver.lookup(_tag("shop:1"), SHOP)) == ONE
+        count = len(bench.source.calls)
+        await until(lambda: len(bench.source.calls) > count + 3)
+        assert bench.called == [CART]
+
+
+async def test_refreshes_of_one_repository_find_each_other() -> None:
+    """Tags first asked for at different times are soon refreshed by one call."""
+    async with running(Timing(gather=0.005, refresh=0.2)) as bench:
+        await bench.answer("shop:1", SHOP)
+        await bench.answer("shop:2", CART)
+        assert bench.source.calls == [["acme/shop:1"], ["acme/shop:2"]]
+        await until(lambda: len(bench.source.calls) >= 4)
+        assert bench.source.calls[3] == ["acme/shop:1", "acme/shop:2"]
+
+
+async def test_a_failed_refresh_keeps_the_answer_and_shows_the_failure() -> None:
+    """The running version is not disturbed by a registry that is down; the app hears of it once, and of the end."""
+    async with running(EAGER) as bench:
+        await bench.answer("shop:1")
+        bench.called.clear()
+        bench.source.default = DOWN
+        await until(lambda: bench.called == [SHOP])
+        answer = bench.resolver.lookup(_tag("shop:1"), SHOP)
+        assert isinstance(answer, Resolved)
+        assert (answer.digest, answer.stale_error) == (ONE, DOWN)
+        count = len(bench.source.calls)
+        await until(lambda: len(bench.source.calls) > count + 3)
+        assert bench.called == [SHOP]
+        bench.source.default = ONE
+        await until(lambda: bench.called == [SHOP, SHOP])
+        answer = bench.resolver.lookup(_tag("shop:1"), SHOP)
+        assert isinstance(answer, Resolved)
+        assert answer.stale_error is None
+
+
+@pytest.mark.parametrize("error", [DOWN, MISSING])
+async def test_a_failure_is_told_once_and_retried_until_it_is_over(error: Transient | Blocked) -> None:
+    """An image that is pushed late, a registry that comes up late: the app starts by itself."""
+    async with running(source=Source(default=error)) as bench:
+        assert await bench.answer("shop:1") == Failed(error=error)
+        await until(lambda: len(bench.source.calls) > 3)
+        assert len(bench.called) <= 1
+        bench.called.clear()
+        bench.source.default = TWO
+        await until(lambda: bench.called == [SHOP])
+        assert _digest(bench.resolver.lookup(_tag("shop:1"), SHOP)) == TWO
+
+
+async def test_one_tags_failure_is_not_anothers() -> None:
+    """Apps that share a repository share the call, not the outcome."""
+    async with running(source=Source(answers={"acme/shop:0": MISSING})) as bench:
+        bench.resolver.lookup(_tag("shop:0"), CART)
+        assert _digest(await bench.answer("shop:1", SHOP)) == ONE
+        assert await bench.answer("shop:0", CART) == Failed(error=MISSING)
+
+
+@pytest.mark.parametrize(
+    ("error", "failures", "seconds"),
+    [
+        (DOWN, 1, 2.0),
+        (DOWN, 2, 4.0),
+        (DOWN, 6, 60.0),
+        (DOWN, 10_000, 60.0),
+        (MISSING, 1, 10.0),
+        (MISSING, 3, 40.0),
+        (MISSING, 9, 300.0),
+        (Transient("Throttled", "Slowly.", retry_after=30.0), 1, 30.0),
+        (Transient("Throttled", "Slowly.", retry_after=1.0), 1, 2.0),
+        (Transient("Throttled", "Slowly.", retry_after=21_600.0), 1, 300.0),
+    ],
+)
+def test_backs_off_exponentially_and_heeds_the_registry(
+    error: Transient | Blocked, failures: int, seconds: float
+) -> None:
+    """Passing faults are retried quickly, others slowly, and no registry makes us wait for hours."""
+    assert digests._retry_delay(error, failures, Timing()) == seconds
+
+
+async def test_a_request_waits_for_an_answer_that_is_newer_than_itself() -> None:
+    """The user asked for the tag's new digest: what was known before will not do."""
+    async with running() as bench:
+        await bench.answer("shop:1")
+        bench.source.default = TWO
+        assert _digest(bench.resolver.lookup(_tag("shop:1"), SHOP)) == ONE
+        assert bench.resolver.lookup(_tag("shop:1"), SHOP, request="a") == Pending()
+        assert _digest(await bench.answer("shop:1", request="a")) == TWO
+        calls = len(bench.source.calls)
+        assert _digest(bench.resolver.lookup(_tag("shop:1"), SHOP, request="a")) == TWO
+        assert _digest(bench.resolver.lookup(_tag("shop:1"), SHOP)) == TWO
+        assert len(bench.source.calls) == calls
+        assert bench.resolver.lookup(_tag("shop:1"), SHOP, request="b") == Pending()
+
+
+async def test_a_request_is_not_answered_by_a_question_put_before_it() -> None:
+    """A lookup under way when the user asks may have read the tag too early: another follows it."""
+    async with running(source=Source(stuck={"ghcr.io"})) as bench:
+        bench.resolver.lookup(_tag("shop:1"), SHOP)
+        await until(lambda: len(bench.source.calls) == 1)
+        bench.source.default = TWO
+        bench.resolver.lookup(_tag("shop:1"), SHOP, request="a")
+        bench.source.open.set()
+        await until(lambda: bench.called == [SHOP])
+        assert _digest(bench.resolver.lookup(_tag("shop:1"), SHOP, request="a")) == TWO
+        assert len(bench.source.calls) == 2
+
+
+async def test_a_request_that_cannot_be_served_says_why() -> None:
+    """The old digest is not passed off as the new one, and others go on with what they had."""
+    async with running() as bench:
+        await bench.answer("shop:1", SHOP)
+        await bench.answer("shop:1", CART)
+        bench.source.default = DOWN
+        assert await bench.answer("shop:1", SHOP, request="a") == Failed(error=DOWN)
+        answer = bench.resolver.lookup(_tag("shop:1"), CART)
+        assert isinstance(answer, Resolved)
+        assert (answer.digest, answer.stale_error) == (ONE, DOWN)
+        bench.source.default = TWO
+        await until(lambda: bench.resolver.lookup(_tag("shop:1"), SHOP, request="a") != Failed(error=DOWN))
+        assert _digest(await bench.answer("shop:1", SHOP, request="a")) == TWO
+
+
+async def test_an_app_that_has_the_digest_already_is_not_woken() -> None:
+    """After a restart the whole fleet asks; only apps whose tag has moved are reconciled again."""
+    async with running(source=Source(answers={"acme/shop:2": TWO})) as bench:
+        bench.resolver.lookup(_tag("shop:1"), SHOP, known=ONE)
+        bench.resolver.lookup(_tag("shop:2"), CART, known=ONE)
+        await until(lambda: bench.called == [CART])
+        assert _digest(bench.resolver.lookup(_tag("shop:1"), SHOP, known=ONE)) == ONE
+        assert bench.called == [CART]
+
+
+async def test_an_app_that_asks_for_the_first_time_is_served_what_is_fresh_and_nothing_older() -> None:
+    """A new app must not start with the digest that its tag had five minutes ago."""
+    timing = Timing(gather=0.005, refresh=1000.0, fresh_for=0.2)
+    async with running(timing) as bench:
+        await bench.answer("shop:1", SHOP)
+        assert _digest(bench.resolver.lookup(_tag("shop:1"), CART)) == ONE
+        bench.source.default = TWO
+        await asyncio.sleep(0.25)
+        assert bench.resolver.lookup(_tag("shop:1"), ("prod", "late")) == Pending()
+        assert _digest(await bench.answer("shop:1", ("prod", "late"))) == TWO
+        assert len(bench.source.calls) == 2
+
+
+async def test_a_new_app_gets_the_last_known_answer_when_the_registry_is_down() -> None:
+    """It can start, and its status says what is wrong."""
+    timing = Timing(gather=0.005, refresh=1000.0, fresh_for=0.0)
+    async with running(timing) as bench:
+        await bench.answer("shop:1", SHOP)
+        bench.source.default = DOWN
+        answer = await bench.answer("shop:1", CART)
+        assert isinstance(answer, Resolved)
+        assert (answer.digest, answer.stale_error) == (ONE, DOWN)
+
+
+async def test_nothing_is_kept_of_what_nobody_asks_for() -> None:
+    """Apps come and go for years; the tags they asked for go with the last of them."""
+    async with running(EAGER) as bench:
+        await bench.answer("shop:1", SHOP)
+        await bench.answer("shop:1", CART)
+        bench.resolver.forget(SHOP)
+        count = len(bench.source.calls)
+        await until(lambda: len(bench.source.calls) > count + 1)
+        bench.resolver.forget(CART)
+        bench.resolver.forget(CART)
+        assert (bench.resolver._tags, bench.resolver._asked_by) == ({}, {})
+        await until(lambda: bench.source.running.total() == 0)
+        count = len(bench.source.calls)
+        await asyncio.sleep(4 * EAGER.refresh)
+        assert len(bench.source.calls) == count
+
+
+async def test_a_tag_is_still_refreshed_when_its_neighbour_that_was_due_first_is_gone() -> None:
+    """Letting go of one tag of a repository does not forget when the others are due."""
+    async with running(Timing(gather=0.005, refresh=0.4)) as bench:
+        await bench.answer("shop:1", SHOP)
+        await asyncio.sleep(0.2)
+        await bench.answer("shop:2", CART)
+        bench.resolver.forget(SHOP)
+        await until(lambda: len(bench.source.calls) >= 4)
+        assert bench.source.calls[2:4] == [["acme/shop:2"], ["acme/shop:2"]]
+
+
+async def test_an_app_that_changes_its_image_lets_go_of_the_old_one() -> None:
+    """One app, one interest; another app's interest in the old tag stays."""
+    async with running() as bench:
+        await bench.answer("shop:1", SHOP)
+        await bench.answer("shop:1", CART)
+        await bench.answer("shop:2", SHOP)
+        await bench.answer("other:1", CART)
+        asked_for = {each.familiar for tags in bench.resolver._tags.values() for each in tags}
+        assert asked_for == {"acme/shop:2", "acme/other:1"}
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_is_dropped() -> None:
+    """The app was deleted while a registry thought about it."""
+    async with running(source=Source(stuck={"ghcr.io"})) as bench:
+        bench.resolver.lookup(_tag("shop:1"), SHOP)
+        await until(lambda: len(bench.source.calls) == 1)
+        bench.resolver.forget(SHOP)
+        bench.source.open.set()
+        await until(lambda: bench.source.running.total() == 0)
+        assert _digest(await bench.answer("shop:2", CART)) == ONE
+        assert SHOP not in bench.called
+
+
+def test_a_digest_needs_no_looking_up() -> None:
+    """Asking for one is a mistake of the caller's, and said so."""
+    resolver = DigestResolver(ecr=Source(), others=Source(), on_change=lambda _: None)
+    with pytest.raises(ValueError, match="has a digest already"):
+        resolver.lookup(_tag(f"shop@{ONE}"), SHOP)
+
+
+async def test_a_hanging_registry_has_its_share_of_lookups_and_delays_no_other() -> None:
+    """Apps of another registry start at once; those of the hanging one when it recovers."""
+    async with running(source=Source(stuck={"slow.example.com"})) as bench:
+        for number in range(100):
+            bench.resolver.lookup(_tag(f"slow.example.com/shop-{number}:1"), ("slow", str(number)))
+        await until(lambda: bench.source.running["slow.example.com"] == digests.MAX_LOOKUPS_PER_REGISTRY)
+        assert _digest(await bench.answer("fast.example.com/shop:1")) == ONE
+        assert bench.called == [SHOP]
+        bench.source.open.set()
+        await until(lambda: len(bench.called) == 101)
+        assert bench.source.most["slow.example.com"] == digests.MAX_LOOKUPS_PER_REGISTRY
+
+
+async def test_lookups_in_all_are_bounded() -> None:
+    """However many registries users name, so many questions are open at most."""
+    hosts = [f"r{number}.example.com" for number in range(3 * digests.MAX_LOOKUPS)]
+    async with running(source=Source(stuck=set(hosts))) as bench:
+        for host in hosts:
+            bench.resolver.lookup(_tag(f"{host}/shop:1"), (host, "shop"))
+        await until(lambda: bench.source.running.total() == digests.MAX_LOOKUPS)
+        bench.source.open.set()
+        await until(lambda: len(bench.called) == len(hosts))
+        assert bench.source.most_at_all == digests.MAX_LOOKUPS
+
+
+async def test_a_sources_defect_fails_its_own_question_only(caplog: pytest.LogCaptureFixture) -> None:
+    """A bug is logged with its traceback, and the loop goes on: the next attempt may succeed."""
+    async with running(source=Source(defect=RuntimeError("bug"))) as bench:
+        answer = await bench.answer("shop:1")
+        assert isinstance(answer, Failed)
+        assert answer.error.reason == "RegistryUnavailable"
+        assert "RuntimeError: bug" in caplog.text
+        bench.source.defect = None
+        await until(lambda: isinstance(bench.resolver.lookup(_tag("shop:1"), SHOP), Resolved))
+
+
+async def test_a_source_that_leaves_a_question_unanswered_is_asked_again() -> None:
+    """Silence is a passing fault, not an endless wait."""
+    async with running(source=Source(default=None)) as bench:
+        answer = await bench.answer("shop:1")
+        assert isinstance(answer, Failed)
+        assert "gave no answer about ghcr.io/acme/shop:1" in answer.error.message
+
+
+async def test_stopping_ends_the_questions_under_way() -> None:
+    """`running` checks that no task is left; here one is waiting for a registry."""
+    async with running(source=Source(stuck={"ghcr.io"})) as bench:
+        bench.resolver.lookup(_tag("shop:1"), SHOP)
+        await until(lambda: bench.source.running.total() == 1)
+    assert bench.source.running.total() == 0
+
+
+@pytest.mark.parametrize("forgotten", [(), ("shop",), ("shop", "cart")])
+async def test_a_question_that_somebody_else_cancels_is_put_again(forgotten: tuple[str, ...]) -> None:
+    """kopf, when it ends, cancels every task that began after it; what nobody asks for any more is left alone."""
+    async with running(source=Source(stuck={"ghcr.io"})) as bench:
+        bench.resolver.lookup(_tag("shop:1"), SHOP)
+        bench.resolver.lookup(_tag("shop:2"), CART)
+        await until(lambda: bench.source.running.total() == 1)
+        for name in forgotten:
+            bench.resolver.forget(("prod", name))
+        for task in asyncio.all_tasks():
+            if task.get_name().startswith("digests of"):
+                task.cancel()
+        bench.source.stuck.clear()
+        await until(lambda: bench.source.running.total() == 0)
+        for app, text in ((SHOP, "shop:1"), (CART, "shop:2")):
+            if app[1] not in forgotten:
+                assert _digest(await bench.answer(text, app)) == ONE
+        assert len(bench.source.calls) == (1 if len(forgotten) == 2 else 2)
