@@ -32,7 +32,9 @@ def rights(group: str, resource: str, *verbs: str, name: str = "") -> set[Right]
 
 def needed_in_namespaces() -> set[Right]:
     """Return what the operator needs in each namespace that it serves."""
-    children = set().union(*(rights(child.group, child.plural, *CHILD_VERBS) for child in CHILDREN))
+    children = set().union(
+        *(rights(child.resource.group, child.resource.plural, *CHILD_VERBS) for child in CHILDREN)
+    )
     return (
         children
         | rights("containerapp.dev", "containerapps", "get", "list", "watch")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, TypeAlias
 
-from containerapp.api.containerapp import ContainerApp
 from containerapp.errors import ContainerAppError
 
 AppKey: TypeAlias = tuple[str, str]
@@ -76,21 +76,52 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChildKind:
-    """A kind of child: how it is addressed, and how it is made from an app.
+class Resource:
+    """A kind as the API server serves it.
 
-    `render` yields zero, one or many manifests.
+    The definition of an `optional` one may be absent, come and go; `install` says in one sentence how to get it.
     """
 
     api_version: str
     kind: str
     plural: str
-    render: Callable[[ContainerApp, Inputs], Iterator[Manifest]]
+    optional: bool = False
+    install: str = ""
 
     @property
     def group(self) -> str:
         """API group; empty for the core group."""
         return self.api_version.rpartition("/")[0]
+
+    def ref(self, name: str) -> ObjectRef:
+        """Return the reference of an object of this kind."""
+        return ObjectRef(api_version=self.api_version, kind=self.kind, name=name)
+
+
+class Prune(Enum):
+    """When a child that is no longer wanted is deleted."""
+
+    AFTER_ROLLOUT = "after the rollout"
+    """Once all Pods run the newest template: Pods of the old version may still need it."""
+    NOW = "now"
+    """Before anything else is written."""
+    NEVER = "never"
+    """Never: it outlives the field that asked for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """A kind of child: how it is addressed, how it is made from its owner, and when it is deleted.
+
+    `render` takes the parsed owner and the inputs and yields zero, one or many manifests. `condition` is the type of
+    the condition that says whether an optional kind is there, `purpose` what is missing without it.
+    """
+
+    resource: Resource
+    render: Callable[[Any, Any], Iterator[Manifest]]
+    prune: Prune = Prune.AFTER_ROLLOUT
+    condition: str = ""
+    purpose: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

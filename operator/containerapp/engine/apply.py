@@ -29,7 +29,7 @@ _UPDATES_AT_ONCE = 4.0
 _PAUSE = (10.0, 60.0)
 """Seconds between two updates of an app that does not rest: at first, and at the longest."""
 
-_PLURALS = {(child.api_version, child.kind): child.plural for child in CHILDREN}
+_PLURALS = {(child.resource.api_version, child.resource.kind): child.resource.plural for child in CHILDREN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

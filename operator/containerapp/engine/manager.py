@@ -205,13 +205,13 @@ class Leading:
         return [
             Reflector(
                 client=self.client,
-                kind=kind,
+                kind=child.resource,
                 namespace=namespace,
                 cache=self.cache,
                 notify=self.queue.add,
                 look_over=self.queue.look_over,
             )
-            for kind in CHILDREN
+            for child in CHILDREN
             for namespace in namespaces
         ]
 

@@ -59,7 +59,7 @@ _WORTH_TELLING = 1.0
 _COLLECTOR_GRACE = 60.0
 """Seconds that Kubernetes' garbage collector has for the children of an app that is gone."""
 
-_ORDER = {(child.api_version, child.kind): number for number, child in enumerate(CHILDREN)}
+_ORDER = {(child.resource.api_version, child.resource.kind): number for number, child in enumerate(CHILDREN)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from containerapp.core.model import MANAGED_BY_LABEL, MANAGER, AppKey, ChildKind, Manifest
+from containerapp.core.model import MANAGED_BY_LABEL, MANAGER, AppKey, Manifest, Resource
 from containerapp.errors import ContainerAppError
 from containerapp.kube.client import PAGE, Client, Expired, path, translate
 from containerapp.kube.store import Cache, Listed, without_managed_fields
@@ -38,7 +38,7 @@ class Reflector:
     """
 
     client: Client
-    kind: ChildKind
+    kind: Resource
     namespace: str | None
     cache: Cache
     notify: Callable[[AppKey], None]

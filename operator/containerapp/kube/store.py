@@ -17,7 +17,7 @@ from typing import Self, TypeAlias
 import orjson
 
 from containerapp.controllers.containerapp.status import state_of
-from containerapp.core.model import APP_LABEL, AppKey, ChildKind, Manifest, ObjectRef
+from containerapp.core.model import APP_LABEL, AppKey, Manifest, ObjectRef, Resource
 from containerapp.core.ownership import is_app
 
 _REMEMBERED = 120.0
@@ -165,7 +165,7 @@ class Cache:
         self._remove(key, ref)
         return {key}
 
-    def replace_children(self, kind: ChildKind, namespace: str | None, listed: Listed) -> set[AppKey]:
+    def replace_children(self, kind: Resource, namespace: str | None, listed: Listed) -> set[AppKey]:
         """Take a fresh list of one kind for all there was (in `namespace`); return the keys it changes.
 
         Children that are newer than the list stay: the answer to a write of ours came before it.

@@ -18,14 +18,14 @@ def test_a_reference_names_kind_and_name() -> None:
 @pytest.mark.parametrize(("kind", "group"), [("ServiceAccount", ""), ("Service", ""), ("Deployment", "apps")])
 def test_the_group_of_a_kind_is_that_of_its_version(kind: str, group: str) -> None:
     """The core group has no name."""
-    assert next(child for child in CHILDREN if child.kind == kind).group == group
+    assert next(child for child in CHILDREN if child.resource.kind == kind).resource.group == group
 
 
 def test_the_table_of_children_says_what_they_render() -> None:
     """Watches, pruning and rights derive from the table, so it must tell the truth."""
     rendered = [ObjectRef.of(manifest) for manifest in desired_children(an_app({"port": 80}))]
     assert [(ref.api_version, ref.kind) for ref in rendered] == [
-        (child.api_version, child.kind) for child in CHILDREN
+        (child.resource.api_version, child.resource.kind) for child in CHILDREN
     ]
 
 

@@ -184,7 +184,7 @@ def _relist(
     listed = Listed(cache)
     for page in (items[:1], items[1:]):
         listed.add(page, version)
-    return cache.replace_children(deployment.CHILD, namespace, listed)
+    return cache.replace_children(deployment.CHILD.resource, namespace, listed)
 
 
 def test_a_list_takes_no_memory_for_what_is_known_already() -> None:

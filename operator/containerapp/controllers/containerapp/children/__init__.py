@@ -9,11 +9,11 @@ from __future__ import annotations
 from containerapp.api.containerapp import ContainerApp
 from containerapp.controllers.containerapp.children import deployment, service, service_account
 from containerapp.controllers.pods.metadata import selector
-from containerapp.core.model import ChildKind, Inputs, Manifest, ObjectRef
+from containerapp.core.model import Child, Inputs, Manifest, ObjectRef
 
 __all__ = ["CHILDREN", "needed", "render", "selector"]
 
-CHILDREN: tuple[ChildKind, ...] = (
+CHILDREN: tuple[Child, ...] = (
     service_account.CHILD,
     service.CHILD,
     deployment.CHILD,

@@ -15,10 +15,11 @@ from containerapp.core.model import (
     DIGEST_ANNOTATION,
     IMAGE_ANNOTATION,
     REFRESH_ANNOTATION,
-    ChildKind,
+    Child,
     Inputs,
     Manifest,
     PinnedImage,
+    Resource,
 )
 
 _REVISION_HISTORY = 10
@@ -60,4 +61,6 @@ def _annotations(image: PinnedImage) -> dict[str, str]:
     }
 
 
-CHILD = ChildKind(api_version="apps/v1", kind="Deployment", plural="deployments", render=render)
+CHILD = Child(
+    resource=Resource(api_version="apps/v1", kind="Deployment", plural="deployments"), render=render
+)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from containerapp.api.containerapp import ContainerApp, ContainerPort
 from containerapp.controllers.pods.metadata import metadata, selector
-from containerapp.core.model import ChildKind, Inputs, Manifest
+from containerapp.core.model import Child, Inputs, Manifest, Resource
 
 
 def render(app: ContainerApp, _inputs: Inputs) -> Iterator[Manifest]:
@@ -41,4 +41,4 @@ def _port(port: ContainerPort) -> Manifest:
     }
 
 
-CHILD = ChildKind(api_version="v1", kind="Service", plural="services", render=render)
+CHILD = Child(resource=Resource(api_version="v1", kind="Service", plural="services"), render=render)

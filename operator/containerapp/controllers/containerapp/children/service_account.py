@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from containerapp.api.containerapp import ContainerApp
 from containerapp.controllers.pods.metadata import metadata
-from containerapp.core.model import ChildKind, Inputs, Manifest
+from containerapp.core.model import Child, Inputs, Manifest, Resource
 
 
 def render(app: ContainerApp, _inputs: Inputs) -> Iterator[Manifest]:
@@ -24,4 +24,6 @@ def render(app: ContainerApp, _inputs: Inputs) -> Iterator[Manifest]:
     }
 
 
-CHILD = ChildKind(api_version="v1", kind="ServiceAccount", plural="serviceaccounts", render=render)
+CHILD = Child(
+    resource=Resource(api_version="v1", kind="ServiceAccount", plural="serviceaccounts"), render=render
+)
