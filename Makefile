@@ -1,10 +1,11 @@
-# Everything that is done with this repository. `make` lists it.
+# The commands of this repository. `make` lists them.
 # uv is installed into .tools/ on first use; Go programs of the throw-away cluster are built once per user.
 
 SHELL := /bin/bash -euo pipefail
 UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 RUN := $(UV) run --frozen
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(UV) run --quiet --frozen --isolated --only-group docs mkdocs
 PYTHON ?= python3
 ARGS ?=
 IMAGE ?= containerapp-operator:dev
@@ -32,7 +33,7 @@ $(UV):
 setup: .venv ## install what development needs, into .venv
 
 .PHONY: demo
-demo: .venv ## build, install and open the sample application on a throw-away cluster (ARGS=--once ends by itself)
+demo: .venv ## build, install and open the sample application on a throw-away cluster (ARGS=--once checks it and ends)
 	$(RUN) python -m examples.demo $(ARGS)
 
 .PHONY: test
@@ -60,17 +61,18 @@ check: .venv ## linters, types, architecture, generated files
 	$(UV) lock --check --quiet
 
 .PHONY: generate
-generate: .venv ## write the definition, the chart's copy of it and the field reference anew from the models
+generate: .venv ## write the definition, the chart's copy of it and the field reference from the models
 	$(RUN) containerapp crd > crds/containerapp.dev_containerapps.yaml
 	cp crds/containerapp.dev_containerapps.yaml charts/containerapp-operator/files/crds/
 	$(RUN) containerapp crd --reference > docs/reference/containerapp.md
+	$(RUN) containerapp rules > charts/containerapp-operator/files/rules.yaml
 
 .PHONY: bench
 bench: .venv ## measure the operator against the floor (ARGS="--apps 5000")
 	$(RUN) python -m benchmarks $(ARGS)
 
 .PHONY: chaos
-chaos: .venv ## users and faults at once, then a checker's verdict (ARGS="--seeds 1-20 --minutes 30")
+chaos: .venv ## users and faults at the same time, then a checker (ARGS="--seeds 1-20 --minutes 30")
 	$(RUN) python -m tests.chaos $(ARGS)
 
 .PHONY: endurance
@@ -78,9 +80,17 @@ endurance: .venv ## one proof of endurance (ARGS="kills", outages, standby, neig
 	$(RUN) python -m tests.endurance $(ARGS)
 
 .PHONY: format
-format: .venv ## format the code, mend what the linter can
+format: .venv ## format the code, fix what the linter can
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
+
+.PHONY: docs
+docs: $(UV) ## build the documentation as a site in build/docs; a broken link fails
+	$(MKDOCS) build --strict $(ARGS)
+
+.PHONY: docs-serve
+docs-serve: $(UV) ## show the documentation at http://127.0.0.1:8000, rebuilt when a page changes, until Ctrl-C
+	$(MKDOCS) serve --strict $(ARGS)
 
 .PHONY: cluster
 cluster: .venv ## a throw-away cluster, held until Ctrl-C (ARGS="--nodes real")
@@ -101,5 +111,5 @@ image: wheels ## build the operator's image (IMAGE=…, BASE_IMAGE=…, WHEELS_P
 	docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
 
 .PHONY: clean
-clean: ## remove what was made here; the cache of built programs stays (python -m devcluster clean)
+clean: ## remove what was built here; the cache of programs stays (python -m devcluster clean)
 	rm -rf .venv .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -50,7 +50,7 @@ class Api:
             return answer
 
     async def watch(self, path: str, version: str, **query: str) -> AsyncIterator[Json]:
-        """Yield the events after `version`; begin again by itself where the server ends the stream."""
+        """Yield the events after `version`; resume where the server ends the stream."""
         while True:
             params = query | {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
             async with self._session.get(self._server + path, params=params) as response:

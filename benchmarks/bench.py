@@ -25,10 +25,10 @@ from benchmarks.subject import Requests, Subject
 from benchmarks.workload import names_of, namespaces_of
 
 _QUIET = 3.0
-"""Seconds without news of any object after which a phase is over, and what it cost is read."""
+"""Seconds without an event of any object after which a phase is over, and its cost is read."""
 
 _DRIFTED = 50
-"""Apps whose children are spoilt at once."""
+"""Apps whose children drift at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +116,11 @@ class Bench:
             self.result.phases.append(await self._drift("operator", kind, process))
 
     async def _drift(self, who: str, kind: str, process: Subject) -> Phase:
-        """Measure how soon children that were spoilt are mended, by the API server's clock, too."""
+        """Measure how soon drift is repaired, by the API server's clock, too."""
         names, since = self.driver.names, process.position()
         some = names[:: max(1, len(names) // _DRIFTED)][:_DRIFTED]
         phase = await self._measure(who, f"drift: {kind}", process, partial(self.driver.drift, kind, some))
-        phase.repaired = percentiles(process.repairs(since, spoiler="admin"))
+        phase.repaired = percentiles(process.repairs(since, user="admin"))
         return phase
 
     async def _measure(
@@ -186,7 +186,7 @@ class Bench:
 
 
 async def run(order: Order) -> Result:
-    """Measure on a cluster of its own; where that fails, keep the cluster's logs."""
+    """Measure on a new cluster; on a failure keep the cluster's logs."""
     options = devcluster.Options(nodes=devcluster.Kwok(count=max(3, order.apps // 100)), audit=True)
     with devcluster.start(options) as cluster:
         kubeconfig = subject.install(cluster)

@@ -20,7 +20,7 @@ _ONE_OF_OURS = {"limit": "1", "labelSelector": "app.kubernetes.io/managed-by=con
 
 @dataclass(kw_only=True)
 class Convergence:
-    """How long a phase took, in seconds: all of it, and each app by itself."""
+    """How long a phase took, in seconds: the whole phase, and each app."""
 
     total: float
     latencies: list[float]
@@ -75,7 +75,7 @@ class Driver:
         )
 
     async def touch(self) -> None:
-        """Change what must not matter: an annotation, and the same manifest once more."""
+        """Make changes that need no reconcile: an annotation, and the same manifest again."""
         await self._for_each(
             self.names,
             lambda name: self._patch(
@@ -95,25 +95,25 @@ class Driver:
         )
 
     async def drift(self, kind: str, names: list[str]) -> Convergence:
-        """Spoil the children of `names` all at once; done when they are as they were."""
+        """Change the children of `names` all at once; done when the changes are repaired."""
         before = {
             name: self._deployments[name]["spec"]["template"]["spec"]["containers"][0]["image"]
             for name in names
         }
         uids = {name: self._services[name]["metadata"]["uid"] for name in names}
-        spoilt: dict[str, int] = {}
-        spoil: Callable[[str], Awaitable[Json]] = {
+        drifted: dict[str, int] = {}
+        change: Callable[[str], Awaitable[Json]] = {
             "scale": lambda name: self._patch(path("Deployment", name), {"spec": {"replicas": 3}}),
-            "image": self._spoil_image,
+            "image": self._change_image,
             "service": self._delete_service,
         }[kind]
-        mended: Callable[[str], bool] = {
+        repaired: Callable[[str], bool] = {
             "scale": lambda name: (
-                _version(self._deployments[name]) > spoilt[name]
+                _version(self._deployments[name]) > drifted[name]
                 and self._deployments[name]["spec"]["replicas"] == 1
             ),
             "image": lambda name: (
-                _version(self._deployments[name]) > spoilt[name] and self._image(name) == before[name]
+                _version(self._deployments[name]) > drifted[name] and self._image(name) == before[name]
             ),
             "service": lambda name: (
                 name in self._services and self._services[name]["metadata"]["uid"] != uids[name]
@@ -121,12 +121,12 @@ class Driver:
         }[kind]
 
         async def act(name: str) -> None:
-            spoilt[name] = _version(await spoil(name))
+            drifted[name] = _version(await change(name))
 
-        return await self._converge(names, act, mended)
+        return await self._converge(names, act, repaired)
 
     async def collected(self) -> None:
-        """Wait until nothing is left of what hung on deleted apps: its removal would slow whatever comes next."""
+        """Wait until everything that deleted apps owned is gone: its removal would slow the next phase."""
         kinds = ("ServiceAccount", "ReplicaSet", "Pod")
         async with asyncio.timeout(self.timeout):
             for kind in kinds:
@@ -192,7 +192,7 @@ class Driver:
     async def _delete_service(self, name: str) -> Json:
         return await self.api.request("DELETE", path("Service", name))
 
-    async def _spoil_image(self, name: str) -> Json:
+    async def _change_image(self, name: str) -> Json:
         container = {"name": "app", "image": "example.com/other:1"}
         body = {
             "apiVersion": "apps/v1",

@@ -1,8 +1,8 @@
 """The floor: for each app that appears, apply its children and patch its status once when its Pods are available.
 
-Run as a process of its own, in the operator's place. The manifests are the operator's own, rendered before the clock
+A separate process, in the operator's place. The manifests are the operator's, rendered before the clock
 starts; nothing is cached or retried. A Deployment that was available already is applied again where its replicas or
-its image are not as prepared; nothing else is compared. What takes longer than this is the operator's doing.
+its image are not as prepared; nothing else is compared. Time beyond this is spent by the operator.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from benchmarks.api import APPLY, Api, Json, connect
 from benchmarks.workload import app, everywhere, names_of, namespace_of, path
 from containerapp.api import images
 from containerapp.api.containerapp import ContainerApp
-from containerapp.controllers.containerapp.children import render
-from containerapp.controllers.containerapp.image import pin
-from containerapp.core.model import Inputs
-from containerapp.core.plan import stamped
+from containerapp.controllers.containerapp.controller import CONTAINER_APP
+from containerapp.controllers.containerapp.image import Pinned, pin
+from containerapp.controllers.containerapp.inputs import Inputs
+from containerapp.core.diff import stamped
 
 _WORKERS = 16
 _UID = "00000000-0000-0000-0000-000000000000"
@@ -33,21 +33,21 @@ def manifests(name: str, version: str) -> list[Json]:
     manifest = app(name, version)
     parsed = ContainerApp.parse({**manifest, "metadata": {**manifest["metadata"], "uid": _UID}})
     reference = images.parse(parsed.spec.image, default_registry="docker.io")
-    pinned = pin(reference, reference.digest or "", None)
-    return [stamped(child) for child in render(parsed, Inputs(image=pinned))]
+    inputs = Inputs(image=Pinned(pin=pin(reference, reference.digest or "", None)))
+    return [stamped(manifest) for _, manifest in CONTAINER_APP.render(parsed, inputs)]
 
 
 @dataclass(kw_only=True)
 class Floor:
-    """What is served, and how far it has come. `prepared` has the manifests of each app's children."""
+    """The floor's client. `prepared` has the manifests of each app's children."""
 
     api: Api
     prepared: dict[str, list[Json]]
     _tasks: asyncio.TaskGroup = field(init=False)
     _jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = field(default_factory=asyncio.Queue)
     _done: set[str] = field(default_factory=set)
-    _mended: dict[str, float] = field(default_factory=dict)
-    """The version of each Deployment that was mended, endless while it is being mended: older news is no news."""
+    _repaired: dict[str, float] = field(default_factory=dict)
+    """The version of each Deployment after its repair, infinite during the repair: older events are ignored."""
 
     async def run(self) -> None:
         """Serve until ended."""
@@ -72,17 +72,17 @@ class Floor:
     def _see_deployment(self, _kind: str, deployment: Json) -> None:
         name, version = deployment["metadata"]["name"], int(deployment["metadata"]["resourceVersion"])
         if name in self._done:
-            if self._spoilt(name, deployment) and version > self._mended.get(name, 0):
-                self._mended[name] = math.inf
+            if self._drifted(name, deployment) and version > self._repaired.get(name, 0):
+                self._repaired[name] = math.inf
                 self._tasks.create_task(
-                    self._mend(name)
+                    self._repair(name)
                 )  # all at once, as the operator's 64 workers do fifty
         elif deployment.get("status", {}).get("availableReplicas"):
             self._done.add(name)
-            self._jobs.put_nowait(partial(self._tell, name))
+            self._jobs.put_nowait(partial(self._report, name))
 
-    def _spoilt(self, name: str, deployment: Json) -> bool:
-        return _what_drift_spoils(deployment) != _what_drift_spoils(self._deployment(name))
+    def _drifted(self, name: str, deployment: Json) -> bool:
+        return _drifting_fields(deployment) != _drifting_fields(self._deployment(name))
 
     def _deployment(self, name: str) -> Json:
         return next(manifest for manifest in self.prepared[name] if manifest["kind"] == "Deployment")
@@ -96,12 +96,12 @@ class Floor:
             manifest["metadata"]["ownerReferences"][0]["uid"] = uid
             await self._apply(path(manifest["kind"], name), manifest)
 
-    async def _tell(self, name: str) -> None:
+    async def _report(self, name: str) -> None:
         await self._apply(f"{path('ContainerApp', name)}/status", _status(name))
 
-    async def _mend(self, name: str) -> None:
+    async def _repair(self, name: str) -> None:
         stored = await self._apply(path("Deployment", name), self._deployment(name))
-        self._mended[name] = int(stored["metadata"]["resourceVersion"])
+        self._repaired[name] = int(stored["metadata"]["resourceVersion"])
 
     async def _apply(self, url: str, body: Json) -> Json:
         return await self.api.request(
@@ -109,7 +109,7 @@ class Floor:
         )
 
 
-def _what_drift_spoils(deployment: Json) -> tuple[int, str]:
+def _drifting_fields(deployment: Json) -> tuple[int, str]:
     spec = deployment["spec"]
     return spec["replicas"], spec["template"]["spec"]["containers"][0]["image"]
 

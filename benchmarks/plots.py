@@ -1,4 +1,4 @@
-"""Plots (SVG) of results of the bench, for docs/performance.md: bars with their numbers beside them.
+"""Plots (SVG) of results of the bench: bars with their numbers beside them.
 
 Drawn by the command from all results that it finds in its directory. Pure.
 """

@@ -1,6 +1,6 @@
-"""Where the operator's CPU goes: samples of a running process by py-spy, summed up by what the code at work belongs to.
+"""Where the operator's CPU goes: samples of a running process by py-spy, summed up by the part of the code.
 
-Started by the bench beside a phase when the command line asks for it; read by `table`. The process is only looked at.
+Started by the bench beside a phase when the command line asks for it; read by `table`. It never changes the process.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _RATE = 250
 
 _PARTS = (
     ("start: imports", ("<frozen importlib", "importlib/")),
-    ("our core: parse, render, plan, status", ("containerapp/api/", "containerapp/render/", "containerapp/plan.py",
-        "containerapp/status.py", "containerapp/pinning.py", "containerapp/inventory.py", "pydantic/")),
+    ("our core: parse, render, plan, status",
+        ("containerapp/api/", "containerapp/controllers/", "containerapp/core/", "pydantic/")),
     ("requests: aiohttp, TLS", ("containerapp/kube/client.py",)),
     ("kopf's events", ("kopf/",)),
-    ("children's events", ("containerapp/kube/reflector.py",)),
-    ("our shell: reconcile, converge, queue", ("containerapp/",)),
+    ("children's events", ("containerapp/kube/informer.py",)),
+    ("our shell: reconcile, apply, queue", ("containerapp/",)),
     ("TLS and sockets", ("asyncio/sslproto.py", "asyncio/selector_events.py", "ssl.py", "aiohttp/")),
     ("the event loop", ("asyncio/",)),
 )  # fmt: skip
-"""Parts, each by the files whose innermost presence on a stack tells of it, tried from the top."""
+"""Parts, each by its files: the innermost frame in one of them decides; the first part that matches wins."""
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def table(stacks: Path) -> str:
 
 
 def _part(frames: list[str]) -> str:
-    """Tell whose work a stack is: that of the innermost frame which belongs to a part."""
+    """Return the part of a stack: that of the innermost frame which belongs to one."""
     for frame in reversed(frames):
         for name, files in _PARTS:
             if any(file in frame for file in files):

@@ -28,7 +28,7 @@ class Phase:
     reconciles: int
     requests: dict[str, int] = field(default_factory=dict)
     repaired: tuple[float, float, float] | None = None
-    """The percentiles of drift by the API server's clock: from the answer to who spoilt it to that to the repair."""
+    """The percentiles of drift by the API server's clock: from the answer to the change to the answer to the repair."""
 
     @property
     def cpu_per_app(self) -> float:

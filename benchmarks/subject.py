@@ -1,6 +1,6 @@
 """The process under test: the operator under the chart's ServiceAccount, or the floor in its place.
 
-Tells what the process costs: CPU seconds and memory from /proc, requests from the API server's audit log.
+Reads what the process costs: CPU seconds and memory from /proc, requests from the API server's audit log.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Requests = Counter[tuple[str, str]]
 
 @dataclass(kw_only=True)
 class Subject:
-    """A running process, and whose requests are its own in the audit log."""
+    """A running process, and its user in the audit log."""
 
     process: subprocess.Popen[bytes]
     user: str
@@ -81,9 +81,9 @@ class Subject:
                 counted[event["verb"], resource] += 1
         return Counter({key: number for key, number in counted.items() if key[0] != "watch"})
 
-    def repairs(self, since: int, spoiler: str) -> list[float]:
-        """Return the sorted seconds, by the API server's clock, from each act of `spoiler` to this user's repair."""
-        spoilt: dict[tuple[str, str], float] = {}
+    def repairs(self, since: int, user: str) -> list[float]:
+        """Return the sorted seconds, by the API server's clock, from each change by `user` to this process' repair."""
+        changed: dict[tuple[str, str], float] = {}
         repaired: dict[tuple[str, str], float] = {}
         for event in self._answered(since):
             resource = _resource(event)
@@ -93,11 +93,11 @@ class Subject:
                 continue
             thing = resource, event["objectRef"]["name"]
             answered = datetime.fromisoformat(event["stageTimestamp"]).timestamp()
-            if event["user"]["username"] == spoiler:
-                spoilt[thing] = answered
+            if event["user"]["username"] == user:
+                changed[thing] = answered
             elif event["user"]["username"] == self.user:
                 repaired.setdefault(thing, answered)
-        return sorted(repaired[thing] - spoilt[thing] for thing in spoilt)
+        return sorted(repaired[thing] - changed[thing] for thing in changed)
 
     def _answered(self, since: int) -> Iterator[dict[str, Any]]:
         with self.audit_log.open("rb") as log:

@@ -8,7 +8,7 @@ from benchmarks.api import Json
 
 _APPS_PER_NAMESPACE = 500
 """Kubernetes' own controllers look through all Pods of a namespace for each Deployment and each Service: at thousands
-in one namespace they take most of the machine, and what would be measured is them."""
+in one namespace they take most of the machine, and the bench would measure them."""
 
 _PREFIXES = {
     "ContainerApp": ("/apis/containerapp.dev/v1alpha1", "containerapps"),
@@ -43,17 +43,17 @@ def collection(kind: str, name: str) -> str:
 
 
 def path(kind: str, name: str) -> str:
-    """Return the path of the object of a kind that is called as its app is."""
+    """Return the path of the object of a kind with its app's name."""
     return f"{collection(kind, name)}/{name}"
 
 
 def names_of(prefix: str, count: int) -> list[str]:
-    """Return the names of a run's apps; every run has a prefix of its own, lest it meet what the last one left."""
+    """Return the names of a run's apps; with a prefix of its run, so that runs do not meet."""
     return [f"{prefix}-{number:05d}" for number in range(count)]
 
 
 def image(version: str) -> str:
-    """Return an image by digest: which registry answers how fast is not what is measured here."""
+    """Return an image by digest: no registry is part of the measurement."""
     digest = hashlib.sha256(version.encode()).hexdigest()
     return f"123456789012.dkr.ecr.us-east-1.amazonaws.com/shop@sha256:{digest}"
 

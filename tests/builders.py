@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from datetime import datetime
 from typing import Any
 
 from containerapp.api import images
-from containerapp.api.containerapp import API_VERSION, KIND, ContainerApp
-from containerapp.controllers.containerapp.children import render
-from containerapp.controllers.containerapp.image import pin
-from containerapp.core.model import Inputs, Manifest, ObjectRef, PinnedImage
-from containerapp.core.plan import stamped
+from containerapp.api.containerapp import ContainerApp
+from containerapp.api.schema import API_VERSION
+from containerapp.controllers.containerapp.controller import OWNS
+from containerapp.controllers.containerapp.image import Pinned, Resolving, pin
+from containerapp.controllers.containerapp.inputs import Inputs
+from containerapp.core.diff import stamped
+from containerapp.core.model import Key, Manifest, ObjectRef, PinnedImage, View
 
+KIND = "ContainerApp"
 NAME, NAMESPACE = "shop", "default"
-KEY = (NAMESPACE, NAME)
+KEY = Key(KIND, NAMESPACE, NAME)
 UID = "0b7e4c1a-5f0d-4f5e-9d43-6a1d7c2b9e01"
 OTHER_UID = "9c2f61d4-1111-4a6b-8f0e-2f6f0f3d7a02"
 DIGEST = "sha256:" + "1" * 64
@@ -83,9 +87,37 @@ def pinned(text: str = REFERENCE, digest: str = DIGEST, refresh: str | None = No
     return pin(images.parse(text, default_registry="docker.io"), digest, refresh)
 
 
+def inputs(image: PinnedImage | None = None) -> Inputs:
+    """Return the inputs of a first reconcile: nothing lives yet."""
+    return Inputs(image=Pinned(pin=image or pinned()))
+
+
+def unresolved() -> Inputs:
+    """Return the inputs of a first reconcile before the registry has answered."""
+    return Inputs(image=Resolving())
+
+
+def rendered(app: ContainerApp, given: Inputs) -> list[Manifest]:
+    """Return the children that are rendered for `app`, in the order in which they are written."""
+    return [manifest for child in OWNS for manifest in child.render(app, given)]
+
+
 def desired_children(app: ContainerApp, image: PinnedImage | None = None) -> list[Manifest]:
     """Return what the operator would write for `app`."""
-    return [stamped(manifest) for manifest in render(app, Inputs(image=image or pinned()))]
+    return [stamped(manifest) for manifest in rendered(app, inputs(image))]
+
+
+def a_view(
+    app: ContainerApp, live: Mapping[ObjectRef, Manifest] | None = None, *, now: str = NOW, **fields: Any
+) -> View:
+    """Return what the controller sees of `app`; all its children live unless `live` says otherwise."""
+    return View(
+        key=Key(KIND, app.metadata.namespace, app.metadata.name),
+        obj=app,
+        live=live_children(app) if live is None else live,
+        now=datetime.fromisoformat(now),
+        **fields,
+    )
 
 
 def by_ref(manifests: Iterable[Manifest]) -> dict[ObjectRef, Manifest]:

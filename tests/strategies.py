@@ -6,7 +6,6 @@ Every draw is legal by construction, so that hypothesis shrinks to something tha
 from __future__ import annotations
 
 import string
-from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -14,8 +13,9 @@ from hypothesis import strategies as st
 
 from containerapp.api import images
 from containerapp.api.containerapp import APP_NAME
-from containerapp.controllers.containerapp.image import pin
-from containerapp.core.model import ImageState, Manifest, ObjectRef, Outcome, PinnedImage
+from containerapp.controllers.containerapp.image import Pinned, Resolving, Unavailable, pin
+from containerapp.controllers.containerapp.inputs import Inputs
+from containerapp.core.model import Gathered, Manifest, ObjectRef, Outcome, PinnedImage
 from containerapp.errors import Blocked, InvalidSpec, Transient
 from tests.builders import DIGEST, NEW_DIGEST, with_rollout
 
@@ -133,7 +133,21 @@ _SECURITY = _optional(
     ),
     seccompProfile=st.just({"type": "Unconfined"}),
 )
+_AUTOSCALING = st.builds(
+    lambda bounds, more: {"minReplicas": min(bounds), "maxReplicas": max(bounds), **more},
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    _optional(
+        cpu=st.integers(1, 200),
+        memory=st.integers(1, 100),
+        behavior=st.sampled_from([{}, {"scaleDown": {"stabilizationWindowSeconds": 0}}]),
+    ),
+)
+_DISRUPTION = st.sampled_from([{}, {"maxUnavailable": 1}, {"maxUnavailable": "25%"}, {"minAvailable": 0}])
+_METRICS = st.sampled_from([{"port": 9100}, {"port": 9100, "path": "/stats", "labels": {"release": "p"}}])
 _FIELDS = _optional(
+    autoscaling=_AUTOSCALING,
+    disruption=_DISRUPTION,
+    metrics=_METRICS,
     imagePullPolicy=st.sampled_from(["IfNotPresent", "Always", "Never"]),
     imagePullSecrets=st.lists(_OBJECT_NAME, max_size=2, unique=True).map(
         lambda secrets: [{"name": name} for name in secrets]
@@ -186,29 +200,34 @@ def live_states(draw: st.DrawFn, children: dict[ObjectRef, Manifest]) -> dict[Ob
     return kept
 
 
-_ERRORS: tuple[Callable[[], Any], ...] = (
-    lambda: None,
-    lambda: InvalidSpec("InvalidImage", "Mend it."),
-    lambda: Blocked("AccessDenied", "Allow it."),
-    lambda: Transient("Throttled", "Trying again."),
+_ERRORS = (
+    InvalidSpec("InvalidImage", "Correct it."),
+    Blocked("AccessDenied", "Allow it."),
+    Transient("Throttled", "Trying again."),
 )
+_CHILD = ObjectRef(api_version="v1", kind="Service", name="shop")
 
 
 def outcomes() -> st.SearchStrategy[Outcome]:
     """Any way a reconcile can go."""
-    errors = st.sampled_from(_ERRORS).map(lambda make: make())
-    image = st.builds(
-        ImageState,
-        pin=st.one_of(st.none(), pinned_images()),
-        error=errors,
-        pending=st.booleans(),
-        latest_digest=st.one_of(st.none(), st.just(NEW_DIGEST)),
-        news_error=errors,
+    error = st.sampled_from(_ERRORS)
+    maybe_error, maybe_pin = st.one_of(st.none(), error), st.one_of(st.none(), pinned_images())
+    image = st.one_of(
+        st.builds(
+            Pinned,
+            pin=pinned_images(),
+            latest_digest=st.one_of(st.none(), st.just(NEW_DIGEST)),
+            news_error=maybe_error,
+            asked=st.booleans(),
+        ),
+        st.builds(Resolving, pin=maybe_pin),
+        st.builds(Unavailable, error=error, pin=maybe_pin),
     )
     return st.builds(
         Outcome,
-        image=image,
-        error=errors,
-        resources=st.just((ObjectRef(api_version="v1", kind="Service", name="shop"),)),
+        gathered=image.map(lambda found: Gathered(inputs=Inputs(image=found))),
+        error=maybe_error,
+        resources=st.just((_CHILD,)),
+        terminating=st.sampled_from([(), (_CHILD,)]),
         pod_problem=st.one_of(st.none(), st.just("Pod shop-1 is in CrashLoopBackOff.")),
     )

@@ -1,6 +1,6 @@
-"""Log lines: JSON or text, each with the app and namespace that it is about.
+"""Log lines: JSON or text, each with the kind, namespace and name of the object that it is about.
 
-Set up once by the command line; the workers in main say which app they are at. A leaf.
+Set up once by the command line; the workers of the manager set the object. A leaf.
 """
 
 from __future__ import annotations
@@ -15,29 +15,32 @@ from typing import Literal
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
-_current: ContextVar[tuple[str, str] | None] = ContextVar("app", default=None)
+_current: ContextVar[tuple[str, str, str] | None] = ContextVar("object", default=None)
 _TIME = "%Y-%m-%dT%H:%M:%S%z"
 _NOISY = ("kopf", "botocore", "urllib3", "aiohttp.access")
 _SILENT = ("kubernetes",)
-"""Tells every lost race for the Lease with a traceback; what matters of it is said by kube.leader."""
+"""Logs every lost race for the Lease with a traceback; what matters of it is logged by kube.lease."""
 
 
-class _AppFilter(logging.Filter):
-    """Adds `namespace` and `app` to every record that is made during a reconcile, unless it names them itself."""
+class _ObjectFilter(logging.Filter):
+    """Adds `kind`, `namespace` and `object` to every record of a reconcile, unless it names them itself."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        namespace, app = _current.get() or (None, None)
-        said = record.__dict__
-        said.setdefault("namespace", namespace)
-        said.setdefault("app", app)
-        said["about"] = f" [{said['namespace']}/{said['app']}]" if said["app"] else ""
+        kind, namespace, name = _current.get() or (None, None, None)
+        fields = record.__dict__
+        fields.setdefault("kind", kind)
+        fields.setdefault("namespace", namespace)
+        fields.setdefault("object", name)
+        fields["about"] = (
+            f" [{fields['kind']} {fields['namespace']}/{fields['object']}]" if fields["object"] else ""
+        )
         return True
 
 
 @contextmanager
-def about(namespace: str, app: str) -> Iterator[None]:
-    """Mark all lines logged inside as being about the app."""
-    token = _current.set((namespace, app))
+def about(kind: str, namespace: str, name: str) -> Iterator[None]:
+    """Mark all lines logged inside as being about the object."""
+    token = _current.set((kind, namespace, name))
     try:
         yield
     finally:
@@ -47,11 +50,11 @@ def about(namespace: str, app: str) -> Iterator[None]:
 def configure(log_format: Literal["json", "text"], level: str) -> None:
     """Log to standard error in `log_format`, from `level` up; what libraries say, from warnings up."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(_AppFilter())
+    handler.addFilter(_ObjectFilter())
     if log_format == "json":
         handler.setFormatter(
             JsonFormatter(
-                "{asctime}{levelname}{name}{message}{namespace}{app}",
+                "{asctime}{levelname}{name}{message}{kind}{namespace}{object}",
                 style="{",
                 datefmt=_TIME,
                 reserved_attrs=[*RESERVED_ATTRS, "about"],

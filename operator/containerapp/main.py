@@ -1,6 +1,6 @@
 """The operator's process: connects, serves metrics and health, competes for the Lease, and stops in order.
 
-Called by the command line with settings. What a replica does while it leads is leading's affair.
+Called by the command line with settings. What a replica does while it leads is the manager's affair.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -21,11 +22,15 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from containerapp import server
 from containerapp.aws.ecr import EcrSource
-from containerapp.engine.manager import Leading
+from containerapp.controllers import CONTROLLERS
+from containerapp.core.model import Key
+from containerapp.engine.manager import Manager
 from containerapp.kube.client import Client, connect
 from containerapp.kube.lease import Leadership
 from containerapp.kube.watch import handle_signals
 from containerapp.metrics import Metrics
+from containerapp.registries.oci import OciSource
+from containerapp.registries.resolver import DigestResolver, Timing
 from containerapp.settings import Settings
 from containerapp.tasks import end
 
@@ -39,22 +44,22 @@ _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 async def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; raise when the operator cannot go on."""
-    metrics = Metrics(_registry())
+    metrics = Metrics(_registry(), [controller.resource.kind for controller in CONTROLLERS])
     metrics.tasks.set_function(lambda: len(asyncio.all_tasks()))
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(connect(metrics.observe_request))
         ecr = EcrSource(observe=metrics.observe_lookup)
         operator = Operator(settings=settings, client=client, metrics=metrics, stop=stop, ecr=ecr)
-        metrics.ready.set_function(lambda: float(operator.unreadiness() is None))
+        metrics.ready.set_function(lambda: float(operator.readiness_error() is None))
         metrics.memory_limit.set(float(os.environ.get("MEMORY_LIMIT") or 0))
         port = await stack.enter_async_context(
             server.serve(
                 settings.http_host,
                 settings.http_port,
                 metrics.registry,
-                healthy=operator.sickness,
-                ready=operator.unreadiness,
+                healthy=operator.liveness_error,
+                ready=operator.readiness_error,
             )
         )
         stack.enter_context(_signals(stop))
@@ -85,7 +90,7 @@ class Operator:
     stop: asyncio.Event
     ecr: EcrSource
     """Kept over all turns: each client of boto3's takes 9 MB, and gives them back late."""
-    _leading: Leading | None = None
+    _manager: Manager | None = None
 
     async def run(self) -> None:
         """Lead for as long as this replica may."""
@@ -106,36 +111,44 @@ class Operator:
 
     async def _lead(self) -> None:
         async with aiohttp.ClientSession(trust_env=True, cookie_jar=aiohttp.DummyCookieJar()) as session:
-            self._leading = Leading(
+            self._manager = Manager(
+                controllers=CONTROLLERS,
                 settings=self.settings,
                 client=self.client,
                 metrics=self.metrics,
-                session=session,
-                ecr=self.ecr,
+                make_resolver=partial(self._resolver, session),
                 stop=self.stop,
                 identity=_identity(),
             )
             self.metrics.leader.set(1)
             try:
-                await self._leading.run()
+                await self._manager.run()
             finally:
                 self.metrics.leader.set(0)
                 self.metrics.forget_leading()
-                self._leading = None
-                gc.collect()  # its parts refer to each other; the next turn's caches would come on top of them
+                self._manager = None
+                gc.collect()  # its parts refer to each other; the next term's stores would come on top of them
+
+    def _resolver(self, session: aiohttp.ClientSession, on_change: Callable[[Key], None]) -> DigestResolver:
+        return DigestResolver(
+            ecr=self.ecr,
+            others=OciSource(session, observe=self.metrics.observe_lookup),
+            on_change=on_change,
+            timing=Timing(refresh=self.settings.image_refresh_interval),
+        )
 
     @property
     def leads(self) -> bool:
         """Whether this replica acts."""
-        return self._leading is not None
+        return self._manager is not None
 
-    def sickness(self) -> str | None:
+    def liveness_error(self) -> str | None:
         """Return why the process should be restarted, if it should."""
-        return self._leading.sickness() if self._leading else None
+        return self._manager.liveness_error() if self._manager else None
 
-    def unreadiness(self) -> str | None:
+    def readiness_error(self) -> str | None:
         """Return why this replica is of no use yet; a standby is of use."""
-        return self._leading.unreadiness() if self._leading else None
+        return self._manager.readiness_error() if self._manager else None
 
 
 def _registry() -> CollectorRegistry:

@@ -5,6 +5,8 @@ One registry for each process, made by main and handed down, so that tests can h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -17,14 +19,19 @@ OUTCOMES = ("success", "gone", "invalid", "blocked", "transient", "bug")
 class Metrics:
     """All metrics, named `containerapp_…`; durations are in seconds."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, kinds: Sequence[str]) -> None:
         self.registry = registry
+        self._kinds = kinds
         self.reconciles = Counter(
-            "containerapp_reconciles_total", "Reconciles by outcome.", ["outcome"], registry=registry
+            "containerapp_reconciles_total",
+            "Reconciles by kind and outcome.",
+            ["kind", "outcome"],
+            registry=registry,
         )
-        for outcome in OUTCOMES:
-            # From 0 on: a counter that begins with 1 hides its first event from Prometheus' increase().
-            self.reconciles.labels(outcome=outcome)
+        for kind in kinds:
+            for outcome in OUTCOMES:
+                # From 0 on: a counter that begins with 1 hides its first event from Prometheus' increase().
+                self.reconciles.labels(kind=kind, outcome=outcome)
         self.duration = Histogram(
             "containerapp_reconcile_duration_seconds",
             "Time of one reconcile.",
@@ -32,7 +39,7 @@ class Metrics:
             registry=registry,
         )
         self.queue_depth = Gauge(
-            "containerapp_queue_depth", "Apps that wait for a worker.", registry=registry
+            "containerapp_queue_depth", "Objects that wait for a worker.", registry=registry
         )
         self.queue_wait = Histogram(
             "containerapp_queue_wait_seconds",
@@ -52,10 +59,10 @@ class Metrics:
             ["registry", "outcome"],
             registry=registry,
         )
-        self.apps = Gauge(
-            "containerapp_apps",
-            "ContainerApps by readiness: ready, progressing or stalled.",
-            ["state"],
+        self.objects = Gauge(
+            "containerapp_objects",
+            "Custom objects by kind and readiness: ready, progressing or stalled.",
+            ["kind", "state"],
             registry=registry,
         )
         self.leader = Gauge("containerapp_leader", "1 while this replica acts, else 0.", registry=registry)
@@ -76,8 +83,9 @@ class Metrics:
     def forget_leading(self) -> None:
         """Report nothing of what a leader sees, and hold on to nothing of it: another one reports now."""
         self.queue_depth.set_function(_nothing)
-        for state in STATES:
-            self.apps.labels(state=state).set_function(_nothing)
+        for kind in self._kinds:
+            for state in STATES:
+                self.objects.labels(kind=kind, state=state).set_function(_nothing)
 
     def observe_request(self, verb: str, url: str, code: str) -> None:
         """Count one request to the API server; `url` is its path, of which only the resource is kept."""

@@ -36,6 +36,11 @@ class Settings(BaseSettings):
         description="Registry (and optional path) that a short image name such as `shop:1.2` belongs to, "
         "e.g. `123456789012.dkr.ecr.eu-west-1.amazonaws.com`.",
     )
+    adoption_namespaces: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Namespaces, separated by commas, in which the annotation `containerapp.dev/adopt` lets an app "
+        "take over objects that no controller owns; `*` stands for any text. None means that nothing is adopted.",
+    )
     image_refresh_interval: float = Field(
         default=300.0,
         ge=10,
@@ -72,7 +77,7 @@ class Settings(BaseSettings):
         default=20.0, ge=0, description="How long running reconciles may take to finish on SIGTERM."
     )
 
-    @field_validator("namespaces", mode="before")
+    @field_validator("namespaces", "adoption_namespaces", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

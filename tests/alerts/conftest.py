@@ -36,7 +36,7 @@ def promtool() -> Promtool:
 def metrics() -> set[str]:
     """The names of all series that an operator exports, as Prometheus stores them."""
     registry = main._registry()
-    Metrics(registry)
+    Metrics(registry, ["ContainerApp"])
     return set(_names(generate_latest(registry).decode()))
 
 

@@ -14,23 +14,24 @@ from moto.server import ThreadedMotoServer
 
 from containerapp.api.images import parse
 from containerapp.aws.ecr import EcrSource
-from containerapp.registries.resolver import AppKey, DigestResolver, Failed, Lookup, Pending, Resolved, Timing
+from containerapp.core.model import Failed, Key, Lookup, Pending, Resolved
+from containerapp.registries.resolver import DigestResolver, Timing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from mypy_boto3_ecr import ECRClient
 
-APP: AppKey = ("prod", "shop")
+APP: Key = Key("ContainerApp", "prod", "shop")
 SHOP = parse("shop:1", default_registry="123456789012.dkr.ecr.eu-west-1.amazonaws.com")
 QUICK = Timing(refresh=0.1, transient_backoff=(0.1, 0.2), blocked_backoff=(0.1, 0.2))
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[tuple[DigestResolver, list[AppKey]]]:
+async def running() -> AsyncIterator[tuple[DigestResolver, list[Key]]]:
     """A resolver as the operator has it, in a hurry."""
     source = EcrSource(observe=lambda *_: None)
-    called: list[AppKey] = []
+    called: list[Key] = []
     resolver = DigestResolver(ecr=source, others=source, on_change=called.append, timing=QUICK)
     task = asyncio.create_task(resolver.run())
     yield resolver, called

@@ -13,7 +13,6 @@ from statistics import median
 from tests.chaos.bugs import BUGS, SOUND
 from tests.chaos.plan import ALL_FAULTS, Shape
 from tests.chaos.run import Report, run
-from tests.controller.operators import ROOT
 
 
 def main() -> int:
@@ -24,17 +23,11 @@ def main() -> int:
     parser.add_argument("--apps", type=int, default=6, help="ordinary apps in each of three namespaces")
     parser.add_argument("--directory", type=Path, default=Path("build/chaos"), help="for logs and reports")
     parser.add_argument(
-        "--operator",
-        type=Path,
-        default=ROOT / "operator",
-        help="another source tree of the operator, say a broken one",
-    )
-    parser.add_argument(
         "--bugs",
         nargs="?",
         const="",
         metavar="NAME,…",
-        help="show that known mistakes, put into a copy of the operator, are caught (all, or those named)",
+        help="show that known mistakes, put into the operator, are caught (all, or those named)",
     )
     arguments = parser.parse_args()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # every answer of the registry's would be a line
@@ -55,7 +48,7 @@ def main() -> int:
     reports = []
     for seed in seeds:
         began = time.monotonic()
-        report = run(seed, shape, arguments.directory / f"seed-{seed}", arguments.operator)
+        report = run(seed, shape, arguments.directory / f"seed-{seed}")
         reports.append(report)
         _say(f"{report}\n  took {time.monotonic() - began:.0f} s")
     _say(_sum(reports))
@@ -103,7 +96,7 @@ def _try_bugs(names: set[str], seeds: list[int], directory: Path) -> int:
     for bug in (*(sound for sound in SOUND if sound.squatted in shapes), *chosen):
         folder = directory / f"bug-{bug.name.replace(' ', '-')}"
         for seed in seeds:
-            violations = run(seed, bug.shape, folder, bug.put_into(folder)).violations
+            violations = run(seed, bug.shape, folder, bug.name).violations
             found = [violation for violation in violations if violation.convicts or bug in SOUND]
             if found:
                 break

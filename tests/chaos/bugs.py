@@ -1,28 +1,41 @@
-"""Mistakes for the chaos run to find: each is put into a copy of the operator, and must be seen by the checker.
+"""Mistakes for the chaos run to find: each replaces a function of the operator, and the checker must see it.
 
-Called by the command with `--bugs`. They are mistakes that somebody could make, and that a calm cluster hides.
+Called by the command with `--bugs`, and by the operator's own process before it starts (`make`). They are mistakes
+that a developer could make, and that a calm cluster hides.
 """
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
+from containerapp.controllers.containerapp import image
+from containerapp.core.model import Outcome, Resolved
+from containerapp.core.plan import Owner
+from containerapp.engine import reconcile
+from containerapp.engine.apply import Applier
+from containerapp.engine.reconcile import Reconciler, Turn
+from containerapp.kube.client import Expired
+from containerapp.kube.informer import Informer
+from containerapp.kube.lease import Leadership
+from containerapp.kube.queue import WorkQueue
+from containerapp.kube.store import Store
 from tests.chaos.plan import MEDDLINGS, Shape
-from tests.controller.operators import ROOT
+
+_SLOW = 30.0
+"""Floor of the backoff after an error that another team has to mend."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bug:
-    """A mistake: in `module`, each pair's first text is replaced by its second. `faults` bring it to light soonest."""
+    """A mistake: `make` puts it into the process that calls it. `faults` bring it to light soonest."""
 
     name: str
-    module: str
-    edits: tuple[tuple[str, str], ...]
+    make: Callable[[], None]
     faults: tuple[str, ...] = ("kill-leader",)
     squatted: int = 0
-    """Apps whose name somebody else has taken; they make a run longer, for they are tried again slowly."""
+    """Apps whose name another owner has taken; they make a run longer, because they are tried again slowly."""
 
     @property
     def shape(self) -> Shape:
@@ -35,37 +48,100 @@ class Bug:
             settling=90 if self.squatted else 30,
         )
 
-    def put_into(self, directory: Path) -> Path:
-        """Copy the operator's source into `directory`, make the mistake there, and return the copy's root."""
-        root = directory / "operator"
-        shutil.rmtree(root, ignore_errors=True)
-        shutil.copytree(ROOT / "operator", root, ignore=shutil.ignore_patterns("__pycache__"))
-        path = root / "containerapp" / self.module
-        path.write_text(self.applied_to(path.read_text()))
-        return root
 
-    def applied_to(self, source: str) -> str:
-        """Return the module's source with the mistake in it."""
-        for right, wrong in self.edits:
-            if source.count(right) != 1:
-                raise ValueError(f"{self.name}: {self.module} has {right!r} {source.count(right)} times")
-            source = source.replace(right, wrong)
-        return source
+def make(name: str) -> None:
+    """Put the mistake of this name into the process."""
+    next(bug for bug in (*BUGS, *SOUND) if bug.name == name).make()
 
 
-_EARLY_STATUS = """\
-        early = Outcome(image=image, resources=self._inventory(key, app))
-        status = compute_status(app, early, self.cache.children(key), self._timestamp())
-        after = await self._finish(key, manifest, status, self._next(key, app, image, None))
-        await self.writer.converge(target, plan, settled=lambda: self._rollout(key, app).complete)
+def _nothing() -> None:
+    """The operator as it is."""
+
+
+def _skip_pruning() -> None:
+    apply = Applier.apply
+
+    async def without(self: Applier, owner: Owner, plan: Any, **_: Any) -> Any:
+        return await apply(self, owner, plan, may_prune=lambda: False)
+
+    Applier.apply = without  # type: ignore[method-assign]
+
+
+def _write_status_before_children() -> None:
+    async def serve(self: Reconciler, turn: Turn, gathered: Any) -> Any:
+        desired, optional = self._render(turn, gathered)
+        plan, view = self._plan(turn, desired, complete=gathered.complete), self._view(turn)
+        outcome = Outcome(
+            gathered=gathered,
+            resources=reconcile._inventory(turn.controller, view.live),
+            optional=optional,
+        )
+        status = turn.controller.status(view, outcome, self._timestamp())
+        after = await self._finish(turn, status, reconcile._next(turn, outcome, status))
+        await self._write(turn, plan, complete=gathered.complete)
         return after
-        obstacle = await self.writer.converge(target"""
+
+    Reconciler._serve = serve  # type: ignore[method-assign]
+
+
+def _lose_what_happens_during_a_reconcile() -> None:
+    def done(self: WorkQueue, key: Any) -> None:
+        self._active.discard(key)
+        self._again.discard(key)
+
+    WorkQueue.done = done  # type: ignore[method-assign]
+
+
+def _lose_retries() -> None:
+    retry = WorkQueue.retry
+
+    def slow_ones_alone(self: WorkQueue, key: Any, *, floor: float = 0.0) -> float:
+        return retry(self, key, floor=floor) if floor >= _SLOW else floor
+
+    WorkQueue.retry = slow_ones_alone  # type: ignore[method-assign]
+
+
+def _let_the_store_go_back() -> None:
+    def put(self: Store, manifest: Any) -> Any:
+        identity = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        return self._replace(identity, self._pack(manifest))
+
+    Store.put = put  # type: ignore[method-assign]
+
+
+def _remove_the_fence() -> None:
+    setattr(Leadership, "holds", lambda _self: True)  # noqa: B010 - replaced on purpose
+
+
+def _adopt_without_consent() -> None:
+    owner = Turn.owner.fget  # type: ignore[attr-defined]
+    Turn.owner = property(lambda turn: replace(owner(turn), adopts=True))  # type: ignore[assignment,method-assign]
+
+
+def _follow_moved_tags() -> None:
+    def with_news(_app: Any, reference: Any, record: Any, answer: Any) -> Any:
+        digest = answer.digest if isinstance(answer, Resolved) else record.digest
+        return image.Pinned(pin=image.pin(reference, digest, record.refresh))
+
+    setattr(image, "_with_news", with_news)  # noqa: B010 - replaced on purpose
+
+
+def _keep_expired_watches() -> None:
+    stream = Informer._stream
+
+    async def without_end(self: Informer) -> None:
+        try:
+            await stream(self)
+        except Expired:
+            return
+
+    Informer._stream = without_end  # type: ignore[method-assign]
+
 
 SOUND = tuple(
     Bug(
         name=name,
-        module="main.py",
-        edits=(),
+        make=_nothing,
         faults=("kill-leader", "pause-leader", "trouble-requests", "expire-watches", *MEDDLINGS),
         squatted=squatted,
     )
@@ -74,71 +150,21 @@ SOUND = tuple(
 """The operator as it is, by all that the bugs are shown by, in either of their shapes: nothing may be found."""
 
 BUGS = (
+    Bug(name="prune-skipped", make=_skip_pruning),
+    Bug(name="status-before-apply", make=_write_status_before_children, squatted=2),
+    Bug(name="requeue-lost", make=_lose_what_happens_during_a_reconcile, faults=MEDDLINGS),
+    Bug(name="retry-lost", make=_lose_retries, faults=("trouble-requests",)),
     Bug(
-        name="prune-skipped",
-        module="engine/apply.py",
-        edits=(("if plan.deletes and not errors and settled():", "if False:"),),
-    ),
-    Bug(
-        name="status-before-apply",
-        module="engine/reconcile.py",
-        edits=(("        obstacle = await self.writer.converge(target", _EARLY_STATUS),),
-        squatted=2,
-    ),
-    Bug(
-        name="requeue-lost",
-        module="kube/queue.py",
-        edits=(
-            (
-                "            self._again.discard(key)\n            self.add(key)\n",
-                "            self._again.discard(key)\n",
-            ),
-        ),
-        faults=MEDDLINGS,
-    ),
-    Bug(
-        name="retry-lost",
-        module="engine/manager.py",
-        edits=(("delay = self.queue.retry(key, floor=asked_for or 0.0)", "delay = asked_for or 0.0"),),
-        faults=("trouble-requests",),
-    ),
-    Bug(
-        name="cache-goes-back",
-        module="kube/store.py",
-        edits=(("known is None or version > known.version", "known is None or known is not None"),),
+        name="store-goes-back",
+        make=_let_the_store_go_back,
         faults=("trouble-requests", "fight", "scale-deployment", "change-image"),
     ),
-    Bug(
-        name="fence-removed",
-        module="main.py",
-        edits=(("        self.client.may_write = leadership.holds\n", ""),),
-        faults=("pause-leader", "fight"),
-    ),
-    Bug(
-        name="strangers-adopted",
-        module="engine/apply.py",
-        edits=(("if not owned_by(existing, uid) and not target.adopts:", "if False:"),),
-        squatted=2,
-    ),
-    Bug(
-        name="moved-tag-followed",
-        module="engine/reconcile.py",
-        edits=(
-            (
-                "return ImageState(pin=record, latest_digest=moved_to, news_error=trouble)",
-                "return ImageState(pin=pin(reference, latest or record.digest, record.refresh))",
-            ),
-        ),
-    ),
+    Bug(name="fence-removed", make=_remove_the_fence, faults=("pause-leader", "fight")),
+    Bug(name="strangers-adopted", make=_adopt_without_consent, squatted=2),
+    Bug(name="moved-tag-followed", make=_follow_moved_tags),
     Bug(
         name="expired-watch-kept",
-        module="kube/informer.py",
-        edits=(
-            (
-                "            except Expired:\n                return\n",
-                "            except Expired:\n                failures = 0\n",
-            ),
-        ),
+        make=_keep_expired_watches,
         faults=("expire-watches", "delete-child", "scale-deployment"),
     ),
 )

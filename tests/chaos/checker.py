@@ -1,7 +1,8 @@
 """Does the cluster hold what the manifests ask for, exactly? Written from the manifests alone.
 
-Called when all faults are over. It shares no code with the operator, so that no mistake of the operator's can hide in
-it: names, kinds, owners, images, ports, counts and the status are worked out here a second time. It changes nothing.
+Called when all faults are over. It shares no code with the operator but the list of kinds, so that no mistake of the
+operator's can hide in it: names, kinds, owners, images, ports, counts and the status are worked out here a second
+time. It changes nothing.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tests.chaos.kinds import CHILDREN
 from tests.chaos.users import FOREIGN_LABEL
 from tests.chaos.wanted import Foreign, Wanted, WantedApp
 from tests.controller.api import Api, Manifest
 
-_CHILDREN = ("Deployment", "Service", "ServiceAccount")
 _NOT_OURS = {("ServiceAccount", "default")}
 """What Kubernetes itself puts into every namespace."""
 _COUNTS = ("replicas", "updatedReplicas", "readyReplicas")
@@ -59,7 +60,7 @@ class Checker:
         return [violation for namespace in namespaces for violation in self._check(namespace)]
 
     def _check(self, namespace: str) -> Iterator[Violation]:
-        kinds = ("ContainerApp", *_CHILDREN, "ReplicaSet", "Pod")
+        kinds = ("ContainerApp", *CHILDREN, "ReplicaSet", "Pod")
         listed = {kind: self.api.list(kind, namespace) for kind in kinds}
         live = {(kind, _name(item)): item for kind in (*kinds,) for item in listed[kind]}
         apps = {name: app for (space, name), app in self.wanted.apps.items() if space == namespace}
@@ -93,7 +94,7 @@ class Checker:
         if lost:
             yield Violation(subject=subject, complaint=f"the spec is not {app.spec}", found=lost)
         blocked = foreign is not None and _wants(app, foreign.kind)
-        for kind in _CHILDREN:
+        for kind in CHILDREN:
             if foreign is None or foreign.kind != kind:
                 yield from self._check_child(app, kind, live.get((kind, app.name)), blocked=blocked)
         account = ("ServiceAccount", app.spec.get("serviceAccountName", app.name))
@@ -117,7 +118,11 @@ class Checker:
         if owners != [app.uid]:
             yield Violation(subject=subject, complaint=f"the owner is not {app.uid} alone", found=owners)
         labels = child["metadata"].get("labels", {})
-        own = {"app.kubernetes.io/name": app.name, "app.kubernetes.io/managed-by": "containerapp-operator"}
+        own = {
+            "containerapp.dev/app": app.name,
+            "app.kubernetes.io/name": app.name,
+            "app.kubernetes.io/managed-by": "containerapp-operator",
+        }
         if not own.items() <= labels.items():
             yield Violation(subject=subject, complaint="labels are missing", found=labels)
         if not wanted and kind != "Deployment" and not (app.image_is_missing or app.pods_fail or blocked):
@@ -126,11 +131,16 @@ class Checker:
             yield from self._check_deployment(app, child)
         if kind == "Service" and wanted:
             yield from _check_service(app, child)
+        if kind == "PodDisruptionBudget" and wanted:
+            yield from _check_budget(app, child)
 
     def _check_deployment(self, app: WantedApp, deployment: Manifest) -> Iterator[Violation]:
         subject = f"Deployment {app.namespace}/{app.name}"
         pod = deployment["spec"]["template"]["spec"]
         (container,) = pod["containers"]
+        if deployment["spec"]["selector"] != {"matchLabels": _stable(app)}:
+            found = deployment["spec"]["selector"]
+            yield Violation(subject=subject, complaint="the selector is wrong", found=found)
         allowed = self._images(app)
         if container["image"] not in allowed:
             yield Violation(
@@ -188,7 +198,7 @@ class Checker:
         if healthy and set(counts.values()) != {app.pods}:
             yield Violation(subject=subject, complaint=f"the counts should be {app.pods}", found=counts)
         listed = sorted((item["kind"], item["name"]) for item in status.get("resources", []))
-        owned = [kind for kind in _CHILDREN if _uid_of_owner(live.get((kind, app.name))) == app.uid]
+        owned = [kind for kind in CHILDREN if _uid_of_owner(live.get((kind, app.name))) == app.uid]
         present = sorted((kind, app.name) for kind in owned)
         if listed != present:
             yield Violation(subject=subject, complaint=f"the inventory should be {present}", found=listed)
@@ -239,7 +249,7 @@ def _strangers(
     listed: Mapping[str, list[Manifest]], apps: Mapping[str, WantedApp], foreign: Mapping[str, Foreign]
 ) -> Iterator[Violation]:
     """Yield what no app and nobody else asked for: orphans, doubles, leftovers of former apps."""
-    for kind in _CHILDREN:
+    for kind in CHILDREN:
         for item in listed[kind]:
             name = _name(item)
             known = name in apps or (name in foreign and foreign[name].kind == kind)
@@ -288,11 +298,27 @@ def _check_service(app: WantedApp, service: Manifest) -> Iterator[Violation]:
     wanted = {(name, name, number, protocol) for name, _, number, protocol in _ports(app)}
     if ports != wanted:
         yield Violation(subject=subject, complaint=f"the ports should be {wanted}", found=ports)
-    selector = {"app.kubernetes.io/name": app.name, "app.kubernetes.io/managed-by": "containerapp-operator"}
+    selector = {"containerapp.dev/app": app.name}
     if service["spec"].get("selector") != selector:
         yield Violation(
             subject=subject, complaint="the selector is wrong", found=service["spec"].get("selector")
         )
+
+
+def _check_budget(app: WantedApp, budget: Manifest) -> Iterator[Violation]:
+    subject = f"PodDisruptionBudget {app.namespace}/{app.name}"
+    wanted = {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": _stable(app)},
+    }
+    if budget["spec"] != wanted:
+        yield Violation(subject=subject, complaint=f"it should be {wanted}", found=budget["spec"])
+
+
+def _stable(app: WantedApp) -> dict[str, str]:
+    """Return the labels that choose the Pods of the app's Deployment."""
+    return {"containerapp.dev/app": app.name, "containerapp.dev/track": "stable"}
 
 
 def _wants(app: WantedApp, kind: str) -> bool:
@@ -302,6 +328,10 @@ def _wants(app: WantedApp, kind: str) -> bool:
             return not app.image_is_missing
         case "Service":
             return bool(_ports(app))
+        case "PodDisruptionBudget":
+            return app.pods >= 2
+        case "HorizontalPodAutoscaler":
+            return "autoscaling" in app.spec
         case _:
             return "serviceAccountName" not in app.spec
 

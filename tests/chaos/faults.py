@@ -20,6 +20,7 @@ import urllib3
 from werkzeug.serving import make_server
 
 from devcluster import Cluster
+from tests.chaos.kinds import CHILDREN
 from tests.chaos.network import COMPONENT as PROXY
 from tests.chaos.network import Network
 from tests.chaos.plan import Step
@@ -32,7 +33,6 @@ _SHARE = 0.4
 """Of the requests that meet with trouble while there is trouble."""
 _SLOWEST = 3.0
 _PATIENCE = 15.0
-_CHILDREN = ("Deployment", "Service", "ServiceAccount")
 _UNTAKEN = (ApiError, urllib3.exceptions.HTTPError, OSError)
 """How a change ends that the API server has not taken."""
 
@@ -215,17 +215,17 @@ class Faults:
         namespace, name = step.target.split("/")
         match step.deed:
             case "delete-child":
-                self.api.delete(_CHILDREN[step.value], namespace, name)
+                self.api.delete(CHILDREN[int(step.value)], namespace, name)
             case "change-image":
                 containers = {"spec": {"containers": [{"name": "app", "image": "intruder:1"}]}}
                 self.api.merge("Deployment", namespace, name, {"spec": {"template": containers}})
             case "scale-deployment":
                 self.api.patch("Deployment", namespace, name, {"spec": {"replicas": 4 + step.value}})
             case "change-service":
-                change = {"spec": {"selector": {"app.kubernetes.io/name": "somebody-else"}}}
+                change = {"spec": {"selector": {"containerapp.dev/app": "another"}}}
                 self.api.patch("Service", namespace, name, change)
             case "strip-labels":
-                self.api.patch(_CHILDREN[step.value], namespace, name, {"metadata": {"labels": None}})
+                self.api.patch(CHILDREN[int(step.value)], namespace, name, {"metadata": {"labels": None}})
             case "fight":
                 self._fight(namespace, name)
             case unknown:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from tests.chaos.kinds import CHILDREN
+
 TAGS = tuple(f"v{number}" for number in range(6))
 """The tags that the registry knows; every other one is missing."""
 
@@ -138,7 +140,7 @@ def _faults(random: Random, shape: Shape, lane: str, allowed: list[str]) -> Iter
         lasting = round(min(random.triangular(low, max(low, high), low), shape.longest_fault), 2)
         if lane == "meddler":
             target = f"{random.choice(namespaces(shape))}/app-{random.randrange(shape.apps)}"
-            yield Step(at=now, lane=lane, deed=fault, target=target, value=random.randrange(3))
+            yield Step(at=now, lane=lane, deed=fault, target=target, value=random.randrange(len(CHILDREN)))
             now += random.expovariate(1 / shape.user_gap)
         else:
             target = str(random.randrange(shape.replicas)) if lane == "operator" else ""

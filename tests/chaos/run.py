@@ -35,7 +35,7 @@ from tests.chaos.wanted import Wanted
 from tests.chart.rendering import Chart
 from tests.controller.api import Api, ApiError
 from tests.controller.installation import install
-from tests.controller.operators import ROOT, Identity, Operator
+from tests.controller.operators import Identity, Operator
 from tests.controller.registry import (
     ACCOUNT,
     HOST,
@@ -249,8 +249,8 @@ def look(checker: Checker, spaces: Iterable[str]) -> list[Violation]:
         return [Violation(subject="the API server", complaint=complaint, found=repr(error), ground=True)]
 
 
-def run(seed: int, shape: Shape, directory: Path, source: Path = ROOT / "operator") -> Report:
-    """Run one seed of the operator at `source`; logs, plan and journal are left in `directory`."""
+def run(seed: int, shape: Shape, directory: Path, bug: str = "") -> Report:
+    """Run one seed, with a deliberate `bug` where one is named; logs, plan and journal are left in `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "journal.txt").unlink(missing_ok=True)
     report = Report(seed=seed, shape=shape)
@@ -266,10 +266,10 @@ def run(seed: int, shape: Shape, directory: Path, source: Path = ROOT / "operato
         digests = {tag: registry.push(tag, f"{seed} {tag}", f"{repository}/shop") for tag in TAGS}
         prefix = f"{HOST}/{repository}"
         identity = install(cluster, api, Chart(helm=cluster.binary("helm")).render(defaultRegistry=prefix))
-        variables = {**environment(registry.endpoint), **_SHORT_LEASE, "PYTHONPATH": str(source)}
+        variables = {**environment(registry.endpoint), **_SHORT_LEASE}
         network = Network.start(cluster, shape.replicas, seed)
         identities = [network.identity(identity, replica) for replica in range(shape.replicas)]
-        operators = stack.enter_context(_operators(identities, variables, directory))
+        operators = stack.enter_context(_operators(identities, variables, directory, bug))
         faults = Faults(
             cluster=cluster,
             operators=operators,
@@ -325,7 +325,7 @@ def _push(repository: str, tag: str, content: str) -> str:
 
 @contextmanager
 def _operators(
-    identities: list[Identity], variables: dict[str, str], directory: Path
+    identities: list[Identity], variables: dict[str, str], directory: Path, bug: str
 ) -> Iterator[list[Operator]]:
     operators = [
         Operator(
@@ -333,6 +333,7 @@ def _operators(
             directory=directory,
             name=f"operator-{number}",
             environment=dict(variables),
+            before=f"from tests.chaos.bugs import make; make({bug!r})" if bug else "",
         )
         for number, identity in enumerate(identities)
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from tests.chaos.bugs import BUGS, SOUND, Bug
 from tests.chaos.checker import Violation
 from tests.chaos.plan import Shape
 from tests.chaos.run import Report
+from tests.controller.operators import ROOT
 
 _NAME = "prune-skipped"
 _PROOF = Violation(subject="Service", complaint="nothing asks for this child any more")
@@ -24,6 +27,14 @@ def test_a_bug_has_a_control_of_its_own_shape(bug: Bug) -> None:
     (control,) = [sound for sound in SOUND if sound.squatted == bug.squatted]
     assert set(bug.faults) <= set(control.faults)
     assert bug.shape.settling == control.shape.settling
+
+
+def test_every_bug_finds_the_function_that_it_replaces() -> None:
+    """In a process of its own, as in the run: a mistake that replaces nothing would be caught by nothing."""
+    names = [bug.name for bug in BUGS]
+    code = f"from tests.chaos.bugs import make; [make(name) for name in {names!r}]"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
 
 
 def test_a_name_that_is_no_mistake_is_refused(
@@ -55,7 +66,7 @@ def test_a_bug_is_caught_by_what_the_operator_does_wrong_alone(
 ) -> None:
     """A busy machine catches no bug, and what is found with the operator as it is tells that it was one."""
 
-    def run(seed: int, shape: Shape, directory: Path, _source: Path) -> Report:
+    def run(seed: int, shape: Shape, directory: Path, _bug: str) -> Report:
         return Report(seed=seed, shape=shape, violations=broken if _NAME in directory.name else sound)
 
     monkeypatch.setattr(command, "run", run)

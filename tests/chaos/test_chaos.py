@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.bugs import BUGS, Bug
 from tests.chaos.plan import Shape, make_plan
 from tests.chaos.run import run
-from tests.controller.operators import ROOT
 
 _SEED = 590
 _SHAPE = Shape(
@@ -44,10 +42,3 @@ def test_apps_come_true_though_the_operator_is_killed_and_the_api_server_restart
     assert report.restarts >= 1
     assert report.traffic is not None
     assert report.traffic.expired["network"] >= 1, str(report)
-
-
-@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
-def test_a_bug_fits_the_operator_as_it_is(bug: Bug) -> None:
-    """A mistake that no longer finds its place would be caught by nothing, for nothing is wrong."""
-    source = (ROOT / "operator" / "containerapp" / bug.module).read_text()
-    compile(bug.applied_to(source), bug.module, "exec")

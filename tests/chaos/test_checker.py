@@ -24,7 +24,12 @@ _STATUS = {
     "image": {"digest": "sha256:0"},
     "resources": [{"kind": "Deployment", "name": "web"}],
 }
-_LABELS = {"app.kubernetes.io/name": "web", "app.kubernetes.io/managed-by": "containerapp-operator"}
+_SELECTOR = {"containerapp.dev/app": "web", "containerapp.dev/track": "stable"}
+_LABELS = {
+    "containerapp.dev/app": "web",
+    "app.kubernetes.io/name": "web",
+    "app.kubernetes.io/managed-by": "containerapp-operator",
+}
 _POD = {
     "containers": [{"image": "ecr/shop@sha256:0", "env": _SPEC["env"]}],
     "serviceAccountName": "default",
@@ -38,7 +43,7 @@ def _object(name: str, uid: str, metadata: Manifest, **more: Any) -> Manifest:
 def _complaints(status: Manifest, stranger: Manifest) -> list[str]:
     """Return what is wrong with an app of this status, beside somebody else's object of this metadata."""
     owned = {"labels": _LABELS, "ownerReferences": [{"kind": "ContainerApp", "uid": "1"}]}
-    deployment = {"replicas": 0, "template": {"spec": _POD}}
+    deployment = {"replicas": 0, "selector": {"matchLabels": _SELECTOR}, "template": {"spec": _POD}}
     listed = {
         "ContainerApp": [_object("web", "1", {"generation": 1}, spec=_SPEC, status=status)],
         "Deployment": [_object("web", "2", owned, spec=deployment)],

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.chaos.checker import Violation
+from tests.chaos.kinds import PLURALS
 from tests.chaos.network import Passage
 
 STORM_SECONDS = 30.0
@@ -18,7 +19,6 @@ STORM_WRITES = 120
 """Writes, taken or refused, about one app within that time which nothing explains: at worst, users and meddlers
 change it every second, its rollout is told every two seconds, and its children are mended within the operator's own
 budget."""
-_CHILDREN = ("deployments", "services", "serviceaccounts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def judge(passages: Sequence[Passage], names: Sequence[str]) -> Iterator[Violati
 def judge_peace(passages: Iterable[Passage], began: float, ended: float) -> Iterator[Violation]:
     """Yield the writes to children between two moments at which nothing was wrong: there was nothing to write."""
     for passage in passages:
-        child = any(f"/{plural}/" in passage.path for plural in _CHILDREN)
+        child = any(f"/{plural}/" in passage.path for plural in PLURALS)
         if child and passage.is_write and passage.arrived and began < passage.began < ended:
             complaint = "written though nothing was wrong"
             yield Violation(subject=passage.path, complaint=complaint, found=passage.method)

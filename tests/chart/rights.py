@@ -1,4 +1,4 @@
-"""What the operator needs to be allowed: derived from the table of child kinds, and from nothing in the chart.
+"""What the operator needs to be allowed: derived from CONTROLLERS, and from nothing in the chart.
 
 The rendered roles are compared with this, and so is what a real API server answers for the chart's ServiceAccount.
 A right is one (group, resource, verb); rules are only ways of writing many of them.
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from containerapp.controllers.containerapp.children import CHILDREN
+from containerapp.controllers import CONTROLLERS
 
 
 class Right(NamedTuple):
@@ -32,16 +32,14 @@ def rights(group: str, resource: str, *verbs: str, name: str = "") -> set[Right]
 
 def needed_in_namespaces() -> set[Right]:
     """Return what the operator needs in each namespace that it serves."""
-    children = set().union(
-        *(rights(child.resource.group, child.resource.plural, *CHILD_VERBS) for child in CHILDREN)
-    )
-    return (
-        children
-        | rights("containerapp.dev", "containerapps", "get", "list", "watch")
-        | rights("containerapp.dev", "containerapps/status", "patch")
-        | rights("", "pods", "list")
-        | rights("", "events", "create")
-    )
+    needed: set[Right] = set()
+    for controller in CONTROLLERS:
+        group, plural = controller.resource.group, controller.resource.plural
+        needed |= rights(group, plural, "get", "list", "watch")
+        needed |= rights(group, f"{plural}/status", "patch") | rights(group, f"{plural}/finalizers", "update")
+        for child in controller.owns:
+            needed |= rights(child.resource.group, child.resource.plural, *CHILD_VERBS)
+    return needed | rights("", "pods", "list") | rights("", "events", "create")
 
 
 def needed_in_cluster() -> set[Right]:

@@ -29,7 +29,7 @@ def test_every_setting_is_described_in_its_own_words() -> None:
 def test_exactly_the_metrics_that_exist_are_described() -> None:
     """A dashboard built from the page works, and one built from /metrics finds its explanations there."""
     registry = CollectorRegistry()
-    Metrics(registry)
+    Metrics(registry, ["ContainerApp"])
     exposed = {
         family.name + ("_total" if family.type == "counter" else ""): family.documentation
         for family in registry.collect()

@@ -1,4 +1,4 @@
-"""The rendered roles grant exactly what follows from the table of child kinds."""
+"""The rendered roles grant exactly what follows from CONTROLLERS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def test_the_cluster_role_follows_from_the_child_kinds(chart: Chart) -> None:
 
     difference = compare(granted(role["rules"]), needed_in_namespaces() | needed_in_cluster())
 
-    assert not difference, f"templates/_rules.tpl differs from CHILDREN:{difference}"
+    assert not difference, f"files/rules.yaml differs from CONTROLLERS (make generate):{difference}"
 
 
 def test_a_missing_rule_is_printed_as_yaml(chart: Chart) -> None:

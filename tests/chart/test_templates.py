@@ -121,6 +121,7 @@ def test_every_setting_can_be_changed_by_a_value(chart: Chart, monkeypatch: pyte
         replicaCount=1,
         watchNamespaces=["shop", "blog"],
         defaultRegistry="123456789012.dkr.ecr.eu-west-1.amazonaws.com/team",
+        adoptionNamespaces=["team-*"],
         imageRefreshInterval=1200000,
         workers=3,
         shutdownTimeout=2.5,

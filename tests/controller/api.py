@@ -15,12 +15,17 @@ from kubernetes import config
 Manifest = dict[str, Any]
 
 PLURALS = {
+    "ConfigMap": "configmaps",
     "ContainerApp": "containerapps",
     "Deployment": "deployments",
     "Event": "events",
+    "HorizontalPodAutoscaler": "horizontalpodautoscalers",
+    "EndpointSlice": "endpointslices",
     "Lease": "leases",
     "Namespace": "namespaces",
     "Pod": "pods",
+    "PodDisruptionBudget": "poddisruptionbudgets",
+    "PodMonitor": "podmonitors",
     "ReplicaSet": "replicasets",
     "Service": "services",
     "ServiceAccount": "serviceaccounts",
@@ -34,6 +39,10 @@ _VERSIONS = {
     "ContainerApp": "containerapp.dev/v1alpha1",
     "Deployment": "apps/v1",
     "ReplicaSet": "apps/v1",
+    "HorizontalPodAutoscaler": "autoscaling/v2",
+    "PodDisruptionBudget": "policy/v1",
+    "PodMonitor": "monitoring.coreos.com/v1",
+    "EndpointSlice": "discovery.k8s.io/v1",
     "Lease": "coordination.k8s.io/v1",
     "ClusterRole": "rbac.authorization.k8s.io/v1",
     "ClusterRoleBinding": "rbac.authorization.k8s.io/v1",

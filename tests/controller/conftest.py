@@ -60,7 +60,8 @@ def chart_on_cluster(cluster: Cluster) -> Chart:
 @pytest.fixture(scope="session")
 def identity(cluster: Cluster, api: Api, chart_on_cluster: Chart) -> Identity:
     """The operator's ServiceAccount, roles and settings, as the chart makes them for a whole cluster."""
-    return install(cluster, api, chart_on_cluster.render(defaultRegistry=HOST))
+    manifests = chart_on_cluster.render(defaultRegistry=HOST, adoptionNamespaces=["test-*"])
+    return install(cluster, api, manifests)
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ _OVERRIDES = {
     "CONTAINERAPP_HTTP_HOST": "127.0.0.1",
     "CONTAINERAPP_HTTP_PORT": "0",
     "CONTAINERAPP_IMAGE_REFRESH_INTERVAL": "10",
-    "PYTHONPATH": str(ROOT / "operator"),
+    "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}",
 }
 
 
@@ -65,6 +65,8 @@ class Operator:
     name: str = "operator-0"
     environment: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    before: str = ""
+    """Python that its process runs before it starts: a deliberate mistake, for example."""
     port: int | None = None
     _process: subprocess.Popen[bytes] | None = None
     _began: int = 0
@@ -87,7 +89,7 @@ class Operator:
         self.port = None
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _RUN, "run", *self.arguments],
+                [sys.executable, "-c", f"{self.before}\n{_RUN}", "run", *self.arguments],
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

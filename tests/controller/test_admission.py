@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 import devcluster
 from containerapp.api import crd
-from containerapp.api.containerapp import API_VERSION, KIND, ContainerApp
+from containerapp.api.containerapp import ContainerApp
+from containerapp.api.schema import API_VERSION
+from containerapp.controllers.containerapp.definition import DEFINITION
 from containerapp.errors import InvalidSpec
 from devcluster.cluster import CommandError
 from tests.definitions import define
@@ -29,7 +31,7 @@ BAD = sorted((MANIFESTS / "bad").glob("*.yaml"))
 @pytest.fixture(scope="module")
 def api(cluster: devcluster.Cluster) -> devcluster.Cluster:
     """The cluster with the definition installed."""
-    define(cluster, crd.render_yaml())
+    define(cluster, crd.render_yaml(DEFINITION))
     return cluster
 
 
@@ -127,7 +129,12 @@ def test_two_managers_own_different_items_of_a_list(api: devcluster.Cluster, nam
 
     def apply(manager: str, variable: str) -> None:
         spec = {"image": "shop:1.4.2", "env": [{"name": variable, "value": manager}]}
-        manifest = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "shared"}, "spec": spec}
+        manifest = {
+            "apiVersion": API_VERSION,
+            "kind": DEFINITION.kind,
+            "metadata": {"name": "shared"},
+            "spec": spec,
+        }
         api.kubectl(
             "apply",
             "--server-side",
@@ -160,7 +167,7 @@ def test_the_api_server_and_the_models_agree_on_any_spec(
     manifests = {
         f"app-{number}": {
             "apiVersion": API_VERSION,
-            "kind": KIND,
+            "kind": DEFINITION.kind,
             "metadata": {"name": f"app-{number}"},
             "spec": spec,
         }

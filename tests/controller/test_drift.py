@@ -42,7 +42,7 @@ _MEDDLINGS: dict[str, tuple[str, Any]] = {
         "Deployment",
         {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}}},
     ),
-    "a Service's selector changed": ("Service", {"spec": {"selector": {"app.kubernetes.io/name": "other"}}}),
+    "a Service's selector changed": ("Service", {"spec": {"selector": {"containerapp.dev/app": "other"}}}),
     "a Service's selector narrowed": ("Service", {"spec": {"selector": {"track": "canary"}}}),
     "a Service's port changed": (
         "Service",
@@ -195,7 +195,7 @@ def test_an_object_that_is_not_ours_is_refused_and_stays_as_it_is(world: World, 
         world.apply(name, port=8080)
         condition = world.await_condition(name, "Ready", "False", "NameTaken")
         assert f"{kind} {name} exists already" in condition["message"]
-        assert "containerapp.dev/adopt=true" in condition["message"]
+        assert "containerapp.dev/adopt" in condition["message"]
         world.await_condition(name, "Stalled", "True", "NameTaken")
         assert _without_status(world.get(kind, name)) == _without_status(foreign)
         assert kind not in [found["kind"] for found in world.get("ContainerApp", name)["status"]["resources"]]
@@ -203,8 +203,65 @@ def test_an_object_that_is_not_ours_is_refused_and_stays_as_it_is(world: World, 
         world.await_ready(name)
         adopted = world.get(kind, name)
         assert adopted["metadata"]["uid"] == foreign["metadata"]["uid"]
-        assert [owner["kind"] for owner in adopted["metadata"]["ownerReferences"]] == ["ContainerApp"]
-        assert adopted["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "containerapp-operator"
+        assert "ownerReferences" not in adopted["metadata"]
+        _await_adoption(world, name, {"ContainerApp", kind})
+
+
+def test_an_adopted_object_outlives_the_app_and_its_wish(world: World) -> None:
+    """It is released where it is no longer wanted, and left where the app is deleted."""
+    for name in ("released", "outliving"):
+        service = world.api.create(_foreign(world, "Service", name, {}))
+        world.apply(name, annotations={"containerapp.dev/adopt": "true"}, port=8080)
+        world.await_ready(name)
+        assert world.get("Service", name)["metadata"]["uid"] == service["metadata"]["uid"]
+    world.apply("released", annotations={"containerapp.dev/adopt": "true"})
+    world.until("it is released", lambda: "containerapp.dev/app" not in _labels(world, "released"))
+    world.delete("ContainerApp", "outliving")
+    world.until("its own Deployment is gone", lambda: world.find("Deployment", "outliving") is None)
+    assert world.find("Service", "released")
+    assert world.find("Service", "outliving")
+
+
+def test_what_a_controller_owns_or_kubernetes_keeps_is_not_adopted(world: World) -> None:
+    """Nor is anything in a namespace that the platform has not named."""
+    world.run("owner", port=8080)
+    deployment = world.get("Deployment", "owner")["metadata"]
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "owner", "uid": deployment["uid"]}
+    owned = _foreign(world, "Service", "owned", {})
+    world.api.create(
+        {**owned, "metadata": {**owned["metadata"], "ownerReferences": [reference | {"controller": True}]}}
+    )
+    for name in ("owned", "default"):
+        world.apply(name, annotations={"containerapp.dev/adopt": "true"}, port=8080)
+        world.await_condition(name, "Ready", "False", "NameTaken")
+    elsewhere = world.app("kubernetes", {"containerapp.dev/adopt": "true"}, port=8080)
+    before = world.api.get("Service", "default", "kubernetes")
+    world.api.apply(elsewhere | {"metadata": elsewhere["metadata"] | {"namespace": "default"}})
+    try:
+        world.until(
+            "it is refused",
+            lambda: "NameTaken" in str(world.api.get("ContainerApp", "default", "kubernetes").get("status")),
+        )
+        assert world.api.get("Service", "default", "kubernetes")["spec"] == before["spec"]
+    finally:
+        world.api.delete("ContainerApp", "default", "kubernetes")
+
+
+def _labels(world: World, service: str) -> dict[str, str]:
+    return dict(world.get("Service", service)["metadata"].get("labels") or {})
+
+
+def _await_adoption(world: World, name: str, kinds: set[str]) -> None:
+    world.until("an event on both records it", lambda: _adoptions(world, name) == kinds)
+
+
+def _adoptions(world: World, name: str) -> set[str]:
+    """Return the kinds of the objects that have an event of the adoption."""
+    return {
+        event["involvedObject"]["kind"]
+        for event in world.api.list("Event", world.namespace)
+        if event["reason"] == "Adopted" and event["involvedObject"]["name"] == name
+    }
 
 
 def _wanted(manifest: Manifest) -> Manifest:
@@ -239,7 +296,15 @@ def _writes_to_children(world: World, position: int) -> list[str]:
 
 
 def _our_labels(name: str) -> dict[str, str]:
-    return {"app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "containerapp-operator"}
+    return {
+        "containerapp.dev/app": name,
+        "app.kubernetes.io/name": name,
+        "app.kubernetes.io/managed-by": "containerapp-operator",
+    }
+
+
+def _our_selector(name: str) -> dict[str, str]:
+    return {"containerapp.dev/app": name, "containerapp.dev/track": "stable"}
 
 
 def _foreign(world: World, kind: str, name: str, labels: dict[str, str]) -> Manifest:
@@ -257,8 +322,8 @@ def _foreign(world: World, kind: str, name: str, labels: dict[str, str]) -> Mani
     if kind == "ServiceAccount":
         return manifest
     container = {"name": "other", "image": "other:1", **_restricted()}
-    template = {"metadata": {"labels": _our_labels(name)}, "spec": {"containers": [container]}}
-    return manifest | {"spec": {"selector": {"matchLabels": _our_labels(name)}, "template": template}}
+    template = {"metadata": {"labels": _our_selector(name)}, "spec": {"containers": [container]}}
+    return manifest | {"spec": {"selector": {"matchLabels": _our_selector(name)}, "template": template}}
 
 
 def _restricted() -> Manifest:

@@ -71,10 +71,10 @@ def test_a_registry_that_goes_down_later_disturbs_nothing_that_runs(
     assert world.await_ready("steady")["status"]["readyReplicas"] == 3
     resolved = world.conditions("steady")["ImageResolved"]
     assert (resolved["status"], resolved["reason"]) == ("True", "Resolved")
-    untold = "Whether the tag has moved since cannot be told"
+    unknown = "Whether the tag has moved since is not known"
     world.until(
         "the status admits that",
-        lambda: untold in world.conditions("steady")["ImageResolved"]["message"],
+        lambda: unknown in world.conditions("steady")["ImageResolved"]["message"],
         names=["steady"],
     )
     world.apply("steady", port=8080, replicas=3, image="shop:later")

@@ -11,10 +11,14 @@ from unittest.mock import Mock
 
 import pytest
 
-from containerapp.engine.apply import Writer
-from containerapp.engine.reconcile import Next, Reconciler
+from containerapp.controllers import CONTROLLERS
+from containerapp.core.model import Key, Platform
+from containerapp.engine.apply import Applier
+from containerapp.engine.memory import Memories
+from containerapp.engine.reconcile import Next, Reconciler, Turn
+from containerapp.errors import Transient
 from containerapp.kube.client import connect
-from containerapp.kube.store import Cache
+from containerapp.kube.store import Stores
 from tests.controller.api import Manifest
 from tests.controller.operators import Operator
 from tests.controller.registry import HOST, digest_of
@@ -50,7 +54,8 @@ def test_a_manifest_with_every_field_becomes_ready(world: World) -> None:
     app = world.await_ready("full")
     assert world.kubectl("diff", f"--filename={GOOD / 'full.yaml'}") == ""
     assert_follows_kstatus(app["status"])
-    assert [resource["kind"] for resource in app["status"]["resources"]] == ["Service", "Deployment"]
+    kinds = ["Service", "Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget"]
+    assert [resource["kind"] for resource in app["status"]["resources"]] == kinds
     assert app["status"]["readyReplicas"] == 2
     assert app["status"]["url"] == f"http://full.{world.namespace}.svc"
 
@@ -73,7 +78,8 @@ def test_the_status_tells_what_runs_and_where(world: World) -> None:
     }
     assert (status["replicas"], status["updatedReplicas"], status["readyReplicas"]) == (2, 2, 2)
     assert status["url"] == f"http://web.{world.namespace}.svc:8080"
-    assert [resource["kind"] for resource in status["resources"]] == list(OWNED)
+    kinds = [*OWNED, "PodDisruptionBudget"]
+    assert [resource["kind"] for resource in status["resources"]] == kinds
 
 
 def test_nothing_of_the_operator_is_written_to_the_app_itself(world: World) -> None:
@@ -116,7 +122,7 @@ def test_a_suspended_app_keeps_all_but_its_pods(world: World) -> None:
     before = {kind: world.get(kind, "paused")["metadata"]["uid"] for kind in OWNED}
     world.apply("paused", port=8080, replicas=2, suspend=True)
     condition = world.await_condition("paused", "Ready", "True", "Suspended")
-    assert "Set spec.suspend to false to run 2 again" in condition["message"]
+    assert "Set spec.suspend to false to start again" in condition["message"]
     assert world.get("ContainerApp", "paused")["status"]["replicas"] == 0
     world.apply("paused", port=8080, replicas=2, suspend=False)
     world.await_condition("paused", "Ready", "True", "Running")
@@ -185,12 +191,12 @@ def test_an_app_that_is_edited_without_end_is_held_off_and_says_so_once(world: W
     world.run("restless", port=8080)
     serials = iter(range(1000))
 
-    def edited_and_told() -> bool:
+    def edited_and_limited() -> bool:
         annotations = {"serial": str(next(serials))}
         world.patch("ContainerApp", "restless", {"spec": {"service": {"annotations": annotations}}})
-        return "HeldOff" in [event["reason"] for event in world.events("restless")]
+        return "RateLimited" in [event["reason"] for event in world.events("restless")]
 
-    world.until("an event tells it", edited_and_told, names=["restless"])
+    world.until("an event tells it", edited_and_limited, names=["restless"])
     last = str(next(serials) - 1)
     world.until(
         "the last edit is written",
@@ -198,7 +204,7 @@ def test_an_app_that_is_edited_without_end_is_held_off_and_says_so_once(world: W
         names=["restless"],
     )
     world.await_ready("restless")
-    assert [event["reason"] for event in world.events("restless")].count("HeldOff") == 1
+    assert [event["reason"] for event in world.events("restless")].count("RateLimited") == 1
 
 
 def test_an_app_that_is_deleted_and_made_again_at_once_gets_children_of_its_own(world: World) -> None:
@@ -246,19 +252,26 @@ async def test_the_status_of_a_former_app_is_not_written_on_its_successor(
     world.apply("twice")
     log_in(own_operator.identity.kubeconfig)
     async with connect(lambda *_: None) as client:
-        cache = Cache()
-        cache.put_app(former)
+        (controller,), key = CONTROLLERS, Key("ContainerApp", world.namespace, "twice")
+        stores = Stores(CONTROLLERS)
+        stores.put_object(key, former)
         reconciler = Reconciler(
+            controllers={key.kind: controller},
             client=client,
-            cache=cache,
-            writer=Writer(client=client, cache=cache, clock=time.monotonic),
+            stores=stores,
+            applier=Applier(client=client, stores=stores, adopted=Mock()),
             digests=Mock(),
             recorder=Mock(),
-            default_registry=HOST,
+            platform=Platform(default_registry=HOST),
             clock=time.monotonic,
             now=lambda: datetime.now(UTC),
         )
-        await reconciler._finish((world.namespace, "twice"), former, {"selector": "former"}, Next())
+        memory, _ = Memories().of(key, former, time.monotonic())
+        turn = Turn(
+            controller=controller, key=key, manifest=former, obj=None, memory=memory, platform=Platform()
+        )
+        with pytest.raises(Transient, match="has been modified"):
+            await reconciler._finish(turn, {"selector": "former"}, Next())
     assert "selector" not in world.get("ContainerApp", "twice")["status"]
 
 
@@ -287,6 +300,17 @@ def test_a_namespace_may_be_deleted_in_mid_flight(world: World) -> None:
     world.until("the namespace is gone", lambda: world.api.find("Namespace", None, world.namespace) is None)
     assert world.operator.metric("containerapp_reconciles_total", outcome="bug") == 0
     assert not [line for line in world.operator.lines() if line.get("level") == "ERROR"]
+
+
+def test_a_drain_may_take_one_of_several_pods_and_the_only_one(world: World) -> None:
+    """The budget comes with the second Pod and goes with it."""
+    world.run("drained", port=8080, replicas=3)
+    world.until(
+        "one Pod may be evicted",
+        lambda: world.get("PodDisruptionBudget", "drained").get("status", {}).get("disruptionsAllowed") == 1,
+    )
+    world.kubectl("scale", "capp/drained", "--replicas=1")
+    world.until("there is no budget", lambda: world.find("PodDisruptionBudget", "drained") is None)
 
 
 def test_the_app_can_be_applied_from_standard_input_by_another_tool_without_a_conflict(world: World) -> None:

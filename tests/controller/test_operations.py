@@ -31,7 +31,7 @@ _METRICS = {
     "containerapp_queue_wait_seconds",
     "containerapp_api_requests",
     "containerapp_registry_lookups",
-    "containerapp_apps",
+    "containerapp_objects",
     "containerapp_leader",
     "containerapp_ready",
     "containerapp_memory_limit_bytes",
@@ -121,7 +121,7 @@ def test_metrics_and_health_are_served_on_one_port(world: World) -> None:
     assert {family for family in _METRICS if f"# HELP {family}" in text} == _METRICS
     metric = world.operator.metric
     assert metric("containerapp_reconciles_total", outcome="success") > before
-    assert metric("containerapp_apps", state="ready") >= 1
+    assert metric("containerapp_objects", state="ready") >= 1
     assert metric("containerapp_leader") == 1
     assert metric("containerapp_ready") == 1
     assert metric("containerapp_tasks") > 1
@@ -134,9 +134,11 @@ def test_each_log_line_is_one_json_object_that_names_its_app(world: World) -> No
     """From the first line on; what it says of an app can be found by namespace and name."""
     world.run("logged", port=8080)
     lines = [json.loads(line) for line in world.operator.text().splitlines()]
-    assert all({"time", "level", "logger", "message", "namespace", "app"} <= set(line) for line in lines)
+    assert all(
+        {"time", "level", "logger", "message", "kind", "namespace", "object"} <= set(line) for line in lines
+    )
     own = [line for line in lines if line["namespace"] == world.namespace]
-    assert {line["app"] for line in own} == {"logged"}
+    assert {line["object"] for line in own} == {"logged"}
     assert any(line["message"].startswith("Writing create ServiceAccount logged") for line in own)
     assert any(line["message"].startswith("RolledOut: ") for line in own)
 

@@ -21,8 +21,25 @@ from tests.controller.world import World
 pytestmark = pytest.mark.cluster
 
 _NAME = "trial"
-_KINDS = {"deployments": "Deployment", "services": "Service", "serviceaccounts": "ServiceAccount"}
-_STANDING = ("get-seed", "delete-serviceaccounts", "delete-services", "delete-deployments")
+_KINDS = {
+    "deployments": "Deployment",
+    "horizontalpodautoscalers": "HorizontalPodAutoscaler",
+    "poddisruptionbudgets": "PodDisruptionBudget",
+    "services": "Service",
+    "serviceaccounts": "ServiceAccount",
+}
+_VERSIONS = {
+    "Deployment": "apps/v1",
+    "HorizontalPodAutoscaler": "autoscaling/v2",
+    "PodDisruptionBudget": "policy/v1",
+}
+_STANDING = ("get-seed", *(f"delete-{plural}" for plural in _KINDS))
+_ALL_CHILDREN: Manifest = {"port": 8080, "autoscaling": {"minReplicas": 2, "maxReplicas": 3}}
+_FOR_ADMISSION = Right("containerapp.dev", "containerapps/finalizers", "update")
+"""Asked for by an admission plug-in alone, OwnerReferencesPermissionEnforcement, which EKS does not run by default."""
+
+_ABSENT = "monitoring.coreos.com"
+"""Its kinds are not installed here, so that no right to them is used."""
 
 
 @dataclass(kw_only=True)
@@ -34,8 +51,9 @@ class Trial:
     roles: dict[tuple[str, str | None], list[Manifest]]
 
     def rights(self) -> list[Right]:
-        """Return everything that the chart grants."""
-        return sorted(set().union(*(granted(rules) for rules in self.roles.values())))
+        """Return everything that the chart grants and that can be used here."""
+        rights = set().union(*(granted(rules) for rules in self.roles.values()))
+        return sorted(right for right in rights if right.group != _ABSENT)
 
     def revoke(self, right: Right) -> None:
         """Take one right away, and wait until the API server knows."""
@@ -117,12 +135,14 @@ def test_each_right_is_missed_by_a_running_operator(trial: Trial, own_operator: 
     world = trial.world
     own_operator.start()
     for name in _STANDING:
-        world.apply(name, port=8080)
+        world.apply(name, **_ALL_CHILDREN)
     world.apply("waiting", podAnnotations={"devcluster/behaviour": "not-ready"})
     world.await_all_ready(_STANDING)
-    running = [right for right in trial.rights() if not _is_needed_at_start(right)]
+    running = [
+        right for right in trial.rights() if not _is_needed_at_start(right) and right != _FOR_ADMISSION
+    ]
     running.sort(key=lambda right: right.resource == "pods")  # by then the rollout has taken long enough
-    assert len(running) == 16
+    assert len(running) == 24
     for right in running:
         trial.revoke(right)
         position = trial.audit.position()
@@ -135,7 +155,7 @@ def test_each_right_is_missed_by_a_running_operator(trial: Trial, own_operator: 
 def test_each_right_is_missed_by_an_operator_that_starts(trial: Trial, own_operator: Operator) -> None:
     """Lists, watches and the Lease, taken away one by one before it starts."""
     starting = [right for right in trial.rights() if _is_needed_at_start(right)]
-    assert len(starting) == 13
+    assert len(starting) == 17
     for right in starting:
         if right.verb == "create":
             trial.world.api.delete("Lease", NAMESPACE, _NAME)
@@ -158,36 +178,61 @@ def _deeds(world: World, right: Right) -> Callable[[], object]:
         case "pods", "list":
             return lambda: None  # the rollout that does not end makes it ask
         case "containerapps", "get":
-            return lambda: world.delete("Service", "get-seed")
+            return lambda: _leave_an_orphan(world, "get-seed")
         case _, "get" if kind:
             return lambda: _stand_in_the_way(world, kind)
         case "services", "delete":
             return lambda: world.apply("delete-services")
+        case (("horizontalpodautoscalers" | "poddisruptionbudgets"), "delete"):
+            return lambda: world.apply(f"delete-{right.resource}", port=8080)
         case "serviceaccounts", "delete":
             return lambda: world.apply("delete-serviceaccounts", port=8080, serviceAccountName="default")
         case "deployments", "delete":
             return lambda: _copy_deployment(world, "delete-deployments")
         case _:
             name = f"{right.verb}-{right.resource.replace('/', '-')}"
-            return lambda: world.apply(name, port=8080)
+            return lambda: world.apply(name, **_ALL_CHILDREN)
+
+
+def _leave_an_orphan(world: World, name: str) -> None:
+    """Make what an earlier app of the name would have left: before it is deleted, the operator asks for the app."""
+    owner = world.get("Service", name)["metadata"]["ownerReferences"][0] | {"uid": "of-an-earlier-app"}
+    labels = world.get("Service", name)["metadata"]["labels"]
+    world.api.create(
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {
+                "name": f"{name}-orphan",
+                "namespace": world.namespace,
+                "labels": labels,
+                "ownerReferences": [owner],
+            },
+        }
+    )
 
 
 def _stand_in_the_way(world: World, kind: str) -> None:
     """Make an object that the operator does not watch, under the name of an app."""
     name = f"taken-{kind.lower()}"
     manifest: Manifest = {
-        "apiVersion": "apps/v1" if kind == "Deployment" else "v1",
+        "apiVersion": _VERSIONS.get(kind, "v1"),
         "kind": kind,
         "metadata": {"name": name, "namespace": world.namespace},
     }
     labels = {"app": name}
     if kind == "Service":
         manifest["spec"] = {"ports": [{"port": 80}]}
+    elif kind == "PodDisruptionBudget":
+        manifest["spec"] = {"selector": {"matchLabels": labels}, "maxUnavailable": 1}
+    elif kind == "HorizontalPodAutoscaler":
+        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "another"}
+        manifest["spec"] = {"scaleTargetRef": target, "maxReplicas": 3}
     elif kind == "Deployment":
         template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
         manifest["spec"] = {"selector": {"matchLabels": labels}, "template": template, "replicas": 0}
     world.api.create(manifest)
-    world.apply(name, port=8080)
+    world.apply(name, **_ALL_CHILDREN)
 
 
 def _copy_deployment(world: World, name: str) -> None:

@@ -18,6 +18,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PAGES = (
     *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(ROOT / name / "README.md" for name in ("benchmarks", "devcluster", "tests/chaos", "tests/endurance")),
     *sorted((ROOT / "docs").rglob("*.md")),
 )
 _FENCE = re.compile(

@@ -28,7 +28,7 @@ def test_every_field_has_its_row_and_no_other_has_one() -> None:
         if isinstance(field.default, bool | int | str)
     ],
 )
-def test_plain_defaults_are_told(field: str, default: str) -> None:
+def test_plain_defaults_are_listed(field: str, default: str) -> None:
     """Numbers, booleans and words, as they stand in the model."""
-    (told,) = [told for names, told in _ROWS if f"`{field}`" in names]
-    assert default in told.lower()
+    (stated,) = [text for names, text in _ROWS if f"`{field}`" in names]
+    assert default in stated.lower()

@@ -64,7 +64,7 @@ def test_there_are_commands_to_try() -> None:
     assert len(COMMANDS) >= len(pages)
 
 
-def test_the_operator_s_rights_are_told_as_they_are(helm: Path) -> None:
+def test_the_operator_s_rights_are_listed_as_they_are(helm: Path) -> None:
     """An auditor reads the page, not the template."""
     required = "--set=image.repository=registry.example/operator"
     text = subprocess.run(
@@ -83,5 +83,5 @@ def test_the_operator_s_rights_are_told_as_they_are(helm: Path) -> None:
     for rule in role["rules"]:
         resources = ", ".join(f"`{name}`" for name in rule["resources"])
         rows = [row for row in page.splitlines() if row.startswith("| ") and rule["resources"][0] in row]
-        told = [row for row in rows if f"| {', '.join(rule['verbs'])} |" in row]
-        assert any(all(f"`{name}`" in row for name in rule["resources"]) for row in told), resources
+        stated = [row for row in rows if f"| {', '.join(rule['verbs'])} |" in row]
+        assert any(all(f"`{name}`" in row for name in rule["resources"]) for row in stated), resources

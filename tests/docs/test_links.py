@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from containerapp.cli.commands import main
 from tests.docs.pages import PAGES, ROOT, blocks, prose
@@ -38,23 +37,6 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in _anchors(file), (
             f"{page.name} links to {target}, which has no such heading"
         )
-
-
-_SITE = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page.parent.name != "decisions"]
-
-
-@pytest.mark.parametrize("page", _SITE, ids=lambda page: page.name)
-def test_every_page_can_be_reached_from_the_site_s_menu(page: Path) -> None:
-    """A page that nobody finds is not documentation."""
-    menu = (ROOT / "mkdocs.yml").read_text()
-    assert str(page.relative_to(ROOT / "docs")) in menu
-
-
-def test_the_menu_names_pages_that_exist() -> None:
-    """The site builds."""
-    listed = re.findall(r"[\w/.-]+\.md", (ROOT / "mkdocs.yml").read_text())
-    assert {name for name in listed if not (ROOT / "docs" / name).exists()} == set()
-    assert yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
 
 
 def test_targets_of_make_that_are_named_exist() -> None:

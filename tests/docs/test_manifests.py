@@ -9,13 +9,12 @@ import yaml
 
 import devcluster
 from containerapp.api import crd, images
-from containerapp.api.containerapp import KIND, ContainerApp
-from containerapp.controllers.containerapp.children import render
+from containerapp.api.containerapp import ContainerApp
+from containerapp.controllers import CONTROLLERS
 from containerapp.controllers.containerapp.image import pin
-from containerapp.core.model import Inputs
 from containerapp.errors import InvalidSpec
 from devcluster.cluster import CommandError
-from tests.builders import DIGEST, UID
+from tests.builders import DIGEST, KIND, UID, inputs, rendered
 from tests.definitions import define
 from tests.docs.pages import Block, blocks
 
@@ -27,7 +26,8 @@ GOOD = [block for block in MANIFESTS if block.mark != "refused"]
 @pytest.fixture(scope="module")
 def api(cluster: devcluster.Cluster) -> devcluster.Cluster:
     """The cluster with the definition installed."""
-    define(cluster, crd.render_yaml())
+    for controller in CONTROLLERS:
+        define(cluster, crd.render_yaml(controller.definition))
     return cluster
 
 
@@ -62,7 +62,7 @@ def test_the_operator_can_render_it(block: Block) -> None:
             app = ContainerApp.parse(_stored(manifest))
             reference = images.parse(app.spec.image, default_registry="docker.io")
             image = pin(reference, reference.digest or DIGEST, None)
-            assert render(app, Inputs(image=image))
+            assert rendered(app, inputs(image))
 
 
 @pytest.mark.parametrize("block", REFUSED, ids=str)

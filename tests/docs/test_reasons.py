@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from containerapp.controllers.containerapp import diagnosis
-from containerapp.core import events
+from containerapp.controllers.containerapp import diagnosis, events
 from tests.docs.pages import ROOT
 
 _PACKAGE = ROOT / "operator" / "containerapp"
@@ -65,11 +64,11 @@ def test_every_complaint_of_a_pod_is_explained(complaint: str) -> None:
 
 
 def test_every_condition_is_explained() -> None:
-    """Those that `compute_status` can yield."""
-    tree = ast.parse((_PACKAGE / "status.py").read_text())
+    """Those that a status function can yield."""
     types = {
         text
-        for node in ast.walk(tree)
+        for path in (_PACKAGE / "controllers").glob("*/status.py")
+        for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Condition"
         for keyword in node.keywords
         if keyword.arg == "type"

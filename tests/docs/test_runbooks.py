@@ -11,6 +11,7 @@ import pytest
 
 import devcluster
 from containerapp.api import crd
+from containerapp.controllers import CONTROLLERS
 from devcluster.cluster import CommandError
 from tests.docs.pages import ROOT, blocks
 
@@ -38,7 +39,9 @@ COMMANDS = list(_commands())
 @pytest.fixture(scope="module")
 def api(cluster: devcluster.Cluster) -> devcluster.Cluster:
     """The cluster with the definition installed."""
-    cluster.kubectl("apply", "--server-side", "--filename=-", stdin=crd.render_yaml())
+    for controller in CONTROLLERS:
+        definition = crd.render_yaml(controller.definition)
+        cluster.kubectl("apply", "--server-side", "--filename=-", stdin=definition)
     return cluster
 
 

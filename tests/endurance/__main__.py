@@ -1,4 +1,4 @@
-"""The command: gives one proof on a cluster of its own, prints the verdict, and fails when a claim does not hold."""
+"""The command: runs one proof on a new cluster, prints the verdict, and fails when a claim does not hold."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Proof = Callable[[Stage, argparse.Namespace, Say], Verdict]
 
 
 def main() -> int:
-    """Give the proof that the command line asks for."""
+    """Run the proof that the command line names."""
     arguments = _parser().parse_args()
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # every answer of the registry's would be a line
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # every answer of the registry would be a line
     began = time.monotonic()
 
     def say(text: str) -> None:
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--directory", type=Path, default=Path("build/endurance"), help="for logs and JSON")
     proofs = parser.add_subparsers(dest="name", required=True)
 
-    one = proofs.add_parser("kills", help="the operator is killed amid creation and update")
+    one = proofs.add_parser("kills", help="the operator is killed during creation and update")
     one.add_argument("--seeds", default="1-10", help="as in 1-10: one round each (default: %(default)s)")
     one.add_argument("--kills", type=int, default=10, help="in each round (default: %(default)s)")
     one.add_argument("--apps", type=int, default=200, help="in each round (default: %(default)s)")

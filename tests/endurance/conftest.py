@@ -1,4 +1,4 @@
-"""The ground of the proofs' short forms: a cluster of their own, and the operator installed on it."""
+"""Fixtures of the proofs' short forms: their cluster, and the operator installed on it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.endurance.stage import Stage, stage
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[devcluster.Cluster]:
-    """A cluster of these tests' own: its API server is stopped."""
+    """A cluster for these tests only: they stop its API server."""
     with devcluster.start(devcluster.Options(nodes=devcluster.Kwok(count=3), audit=True)) as cluster:
         yield cluster
 

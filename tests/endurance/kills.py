@@ -1,7 +1,7 @@
 """`kills`: the operator is killed at random moments while hundreds of apps are created and updated, by seed.
 
-Restarted at once, as kubelet would. After each round the chaos run's checker judges every object; then everything is
-deleted, and nothing may be left. Nobody tells the operator what it was at.
+It is restarted at once, as the kubelet does. After each round the chaos run's checker judges every object; then
+everything is deleted, and nothing may be left.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.endurance.verdict import Verdict
 
 _SPACES = 4
 _PART_SECONDS = 2.2
-"""About how long the users work at what one kill strikes."""
+"""About how long the users work on the apps that one kill concerns."""
 _LATEST_STRIKE = 1.5
 _SETTLE_SECONDS = 180.0
 
@@ -38,13 +38,13 @@ class Shape:
 
 @dataclass(kw_only=True)
 class Round:
-    """What came of one seed. `in_flight`: how many apps had not been answered for at each kill."""
+    """The result of one seed. `in_flight`: how many apps had no status of their spec at each kill."""
 
     seed: int
     in_flight: list[int]
     settled: float
     violations: list[Violation]
-    leftovers: list[Violation]
+    remaining: list[Violation]
 
 
 def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
@@ -69,7 +69,7 @@ def _round(stage: Stage, operator: Operator, users: list[Users], shape: Shape, s
     with ThreadPoolExecutor(len(users)) as threads:
         for deed in ("create", "update"):
             for part in _parts(shape.apps // len(users), shape.kills // 2):
-                if random.random() < 0.8:  # else it is killed amid its start
+                if random.random() < 0.8:  # else it is killed during its start
                     operator.await_line("All children are listed; reconciling")
                 work = [threads.submit(_everywhere, user, deed, part, seed) for user in users]
                 in_flight.append(_strike(stage, operator, random))
@@ -79,17 +79,17 @@ def _round(stage: Stage, operator: Operator, users: list[Users], shape: Shape, s
     violations += _revisions(stage, spaces)
     with ThreadPoolExecutor(len(users)) as threads:
         list(threads.map(_clear, users))
-    _, leftovers = stage.settle(spaces, _SETTLE_SECONDS)
-    return Round(seed=seed, in_flight=in_flight, settled=settled, violations=violations, leftovers=leftovers)
+    _, remaining = stage.settle(spaces, _SETTLE_SECONDS)
+    return Round(seed=seed, in_flight=in_flight, settled=settled, violations=violations, remaining=remaining)
 
 
 def _parts(count: int, parts: int) -> list[range]:
-    """Divide numbers 0 to `count` into successive parts as even as can be."""
+    """Divide numbers 0 to `count` into successive parts of equal size."""
     return [range(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
 
 
 def _everywhere(users: Users, deed: str, numbers: range, seed: int) -> None:
-    """Do it to these apps of a namespace, one after the other; each app gets a serial of its own."""
+    """Carry out the deed on these apps of a namespace, one after the other; each app gets its own serial."""
     random = Random(f"kills/{seed}/{users.namespace}/{deed}/{numbers.start}")  # noqa: S311 - replayable
     for number in numbers:
         serial = 2 * number + (deed == "update")
@@ -99,7 +99,7 @@ def _everywhere(users: Users, deed: str, numbers: range, seed: int) -> None:
 
 
 def _strike(stage: Stage, operator: Operator, random: Random) -> int:
-    """Kill it at a random moment amid its work; return how many apps wait for it then."""
+    """Kill the operator at a random moment of its work; return how many apps wait for it then."""
     time.sleep(random.uniform(0, _LATEST_STRIKE))
     deadline = time.monotonic() + _LATEST_STRIKE
     while not (in_flight := _unanswered(stage)) and time.monotonic() < deadline:
@@ -111,7 +111,7 @@ def _strike(stage: Stage, operator: Operator, random: Random) -> int:
 
 
 def _unanswered(stage: Stage) -> int:
-    """Count the apps whose status does not speak of their present spec."""
+    """Count the apps whose status has an older generation."""
     return sum(
         app.get("status", {}).get("observedGeneration") != app["metadata"]["generation"]
         for app in stage.api.list("ContainerApp", None)
@@ -141,7 +141,7 @@ def _clear(users: Users) -> None:
 def _line(done: Round) -> str:
     return (
         f"{len(done.in_flight)} kills with {done.in_flight} apps in flight; {said(done.violations)}, "
-        f"settled after {done.settled:.1f} s; left after the deletion: {said(done.leftovers)}"
+        f"settled after {done.settled:.1f} s; left after the deletion: {said(done.remaining)}"
     )
 
 
@@ -149,7 +149,7 @@ def _judge(verdict: Verdict, rounds: list[Round], found: list[Violation]) -> Non
     in_flight = [count for done in rounds for count in done.in_flight]
     busy = [count for count in in_flight if count]
     verdict.add(
-        "most kills struck amid work",
+        "most kills happened during work",
         f"{len(busy)} of {len(in_flight)}, with a median of {statistics.median(in_flight):.0f} apps in flight",
         holds=len(busy) > len(in_flight) / 2,
     )
@@ -160,6 +160,6 @@ def _judge(verdict: Verdict, rounds: list[Round], found: list[Violation]) -> Non
         f"{said(wrong)}; settled after {statistics.median(settled):.1f} s (median), {max(settled):.1f} s (longest)",
         holds=not wrong,
     )
-    left = [violation for done in rounds for violation in done.leftovers]
+    left = [violation for done in rounds for violation in done.remaining]
     verdict.add("the deletion leaves nothing", said(left), holds=not left)
-    verdict.add("the operator met no bug of its own", said(found), holds=not found)
+    verdict.add("the operator logged no bug", said(found), holds=not found)

@@ -1,8 +1,8 @@
 """`leaks`: half an hour at many times the rate of a busy cluster; what the operator holds must not grow.
 
-Apps are edited, scaled, deleted and followed by others with ever new names; Pods die; the registry is asked again and
-again where the tags point; the API server is restarted now and then, which cuts every watch. At the end the chaos run's
-checker must find nothing wrong either.
+Apps are edited, scaled, deleted and replaced by apps with new names; Pods die; the registry is asked every few seconds
+where the tags point; the API server is restarted every minute, which ends every watch. At the end the chaos run's
+checker must find no violation.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.endurance.vitals import Vitals, plot, slope, vitals
 _SPACES = 4
 _SETTLE_SECONDS = 240.0
 BUSY = {"edits": 20.0, "scalings": 10.0, "replacements": 5.0, "dead Pods": 30.0}
-"""What we take for a busy cluster of 200 apps: how often this happens there in a minute."""
+"""A busy cluster of 200 apps: how often this happens there in a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +46,13 @@ class Shape:
     """Of a busy cluster: what must have happened, however slow the API server is between its restarts."""
     apps: int = 200
     interval: float = 10.0
-    """Seconds between two looks."""
+    """Seconds between two samples."""
     restart_every: float = 60.0
     """Seconds between two restarts of the API server."""
     quiet: float = 40.0
-    """Seconds of quiet before what is held before and after is compared: idle connections are closed by then.
+    """Seconds of quiet before the samples that are compared: idle connections are closed by then.
 
-    aiohttp looks every 15 seconds for those that have been idle for 15.
+    aiohttp closes every 15 seconds those that have been idle for 15.
     """
     most_growth: float = 10.0
     """MB an hour, over the second half."""
@@ -60,19 +60,19 @@ class Shape:
 
 @dataclass(kw_only=True)
 class Load:
-    """What goes on meanwhile. Every namespace has a user, who is one thread."""
+    """The load. Every namespace has a user, which is one thread."""
 
     stage: Stage
     shape: Shape
     over: Event = field(default_factory=Event)
-    deeds: dict[str, int] = field(
+    actions: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys((*BUSY, "restarts of the API server"), 0)
     )
     failures: list[BaseException] = field(default_factory=list)
 
     @contextmanager
-    def going_on(self, users: list[Users]) -> Iterator[None]:
-        """Let it all happen while inside."""
+    def running(self, users: list[Users]) -> Iterator[None]:
+        """Run the load while inside."""
         work: list[Callable[[], None]] = [
             *(lambda user=user: self._use(user) for user in users),
             lambda: self._kill_pods([user.namespace for user in users]),
@@ -88,20 +88,20 @@ class Load:
                 thread.join()
 
     def restart_server(self) -> None:
-        """Cut every watch."""
+        """Restart the API server, which ends every watch."""
         self.stage.cluster.stop("kube-apiserver")
         with suppress(DevclusterError):  # on a busy machine it is late; users and operator wait for it anyway
             self.stage.cluster.start("kube-apiserver")
-        self.deeds["restarts of the API server"] += 1
+        self.actions["restarts of the API server"] += 1
 
     def _guarded(self, part: Callable[[], None]) -> None:
         try:
             part()
-        except Exception as error:  # noqa: BLE001 - told at the end; the others go on
+        except Exception as error:  # noqa: BLE001 - reported at the end; the others continue
             self.failures.append(error)
 
     def _use(self, users: Users) -> None:
-        """Edit, scale and replace apps at this namespace's share of the rates; what an outage costs is lost."""
+        """Edit, scale and replace apps at this namespace's share of the rates; an outage reduces the load."""
         random = Random(f"leaks/{users.namespace}")  # noqa: S311 - replayable
         kinds = ("edits", "scalings", "replacements")
         rate = sum(BUSY[kind] for kind in kinds) * self.shape.times / 60 / _SPACES
@@ -111,7 +111,7 @@ class Load:
             if self.over.wait(max(0.0, moment - time.monotonic())):
                 return
             (kind,) = random.choices(kinds, [BUSY[kind] for kind in kinds])
-            known = list(self.stage.wanted.apps)  # at once: the other users write into the book, too
+            known = list(self.stage.wanted.apps)  # a copy: the other users write into the record, too
             name = random.choice([name for space, name in known if space == users.namespace])
             value = spec(serial, random.choice(TAGS))
             if kind == "edits":
@@ -121,7 +121,7 @@ class Load:
             else:
                 _do(users, "delete", name)
                 _do(users, "create", f"app-{serial}", value)
-            self.deeds[kind] += 1
+            self.actions[kind] += 1
 
     def _kill_pods(self, spaces: list[str]) -> None:
         """Delete Pods at the rate."""
@@ -138,11 +138,11 @@ class Load:
                 ]
                 for pod in random.sample(pods, min(batch, len(pods))):
                     self.stage.api.delete("Pod", space, pod["metadata"]["name"])
-                    self.deeds["dead Pods"] += 1
+                    self.actions["dead Pods"] += 1
 
 
 def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
-    """Look every few seconds while it all goes on."""
+    """Sample the operator every few seconds under the load."""
     operator = stage.operator().start()
     users = [stage.users(f"leaks-{number}") for number in range(_SPACES)]
     for user in users:
@@ -154,8 +154,8 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     load = Load(stage=stage, shape=shape)
     time.sleep(shape.quiet)
     before = vitals(operator, time.monotonic(), _port(stage))
-    with load.going_on(users):
-        moments = _look(operator, load, say)
+    with load.running(users):
+        moments = _sample(operator, load, say)
     stage.renew_controllers()
     _, wrong = stage.settle(spaces, _SETTLE_SECONDS)
     wrong += bugs(operator)
@@ -164,7 +164,7 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     verdict = Verdict(
         proof="leaks",
         numbers={
-            "shape": asdict(shape), "deeds": load.deeds, "moments": [asdict(moment) for moment in moments],
+            "shape": asdict(shape), "actions": load.actions, "moments": [asdict(moment) for moment in moments],
             "before": asdict(before), "after": asdict(after),
         },
     )  # fmt: skip
@@ -172,12 +172,12 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     (stage.directory / "rss.svg").write_text(plot("Resident memory of the operator", points, "MB"))
     judge_load(verdict, load)
     _judge(verdict, shape, moments, (before, after))
-    verdict.add("all is as it was asked for in the end", said(wrong), holds=not wrong)
-    say(f"in the run's quarters, and when all was quiet again\n\n{_table(moments, after)}")
+    verdict.add("every app has its newest spec at the end", said(wrong), holds=not wrong)
+    say(f"in the run's quarters, and after the load\n\n{_table(moments, after)}")
     return verdict
 
 
-def _look(operator: Operator, load: Load, say: Say) -> list[Vitals]:
+def _sample(operator: Operator, load: Load, say: Say) -> list[Vitals]:
     shape, port, began = load.shape, _port(load.stage), time.monotonic()
     moments: list[Vitals] = []
     restart_at = shape.restart_every / 2
@@ -187,16 +187,16 @@ def _look(operator: Operator, load: Load, say: Say) -> list[Vitals]:
             load.restart_server()
         moments.append(vitals(operator, began, port))
         if len(moments) % 6 == 1:
-            say(f"{moments[-1]} {load.deeds}")
+            say(f"{moments[-1]} {load.actions}")
         time.sleep(max(0.0, shape.interval * len(moments) + began - time.monotonic()))
     return moments
 
 
 def judge_load(verdict: Verdict, load: Load) -> None:
-    """Claim that enough has happened, of every kind of deed."""
+    """Claim that enough actions of every kind have happened."""
     shape = load.shape
-    happened = ", ".join(f"{number} {kind}" for kind, number in load.deeds.items())
-    worth = min(load.deeds[kind] / rate for kind, rate in BUSY.items()) / 60
+    happened = ", ".join(f"{number} {kind}" for kind, number in load.actions.items())
+    worth = min(load.actions[kind] / rate for kind, rate in BUSY.items()) / 60
     verdict.add(
         f"the load was worth {shape.least_hours:g} hours of a busy cluster",
         f"{happened}: {worth:.1f} hours of a busy cluster in {shape.minutes:g} minutes"
@@ -225,7 +225,7 @@ def _judge(verdict: Verdict, shape: Shape, moments: list[Vitals], ends: tuple[Vi
 
 
 _SLACK = {"tasks": 2, "files": 8, "threads": 4, "connections": 8}
-"""What may differ between two quiet moments: pools that are filled on demand, and bounded."""
+"""What may differ between two quiet samples: pools that are filled on demand, and bounded."""
 
 
 def _table(moments: list[Vitals], after: Vitals) -> str:

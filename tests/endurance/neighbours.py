@@ -2,8 +2,8 @@
 
 A quiet edit changes the Service alone, so that what is measured is the operator and not the start of Pods, or asks for
 new Pods, as most edits of real apps do. Its time is counted from the answer to the edit to the event by which the
-status says Ready of that very generation. What a bad app's edits cost the API server, whoever acts upon them, is known
-from a copy of the definition: what the operator adds is told by that.
+status says Ready of that generation. What a bad app's edits cost the API server alone is measured with a copy of the
+definition that no controller watches: the difference is the operator's.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from tests.endurance.stage import Say, Stage, said
 from tests.endurance.verdict import Verdict, table
 
 _LEAD_IN = 5.0
-"""Seconds for which a noise has lasted when its window begins: what an app may do at once has been done by then."""
+"""Seconds from a noise's start to its window: a bad app has used up its writes at once by then."""
 
 _LATE = 60.0
-"""Seconds after which an edit that has not come true ends the run."""
+"""Seconds after which an edit without a Ready status ends the run."""
 
 _AT_REST = 1.0
-"""Seconds that an edit may take in silence, at p95: as long as a repair may. Who waits longer waits for something."""
+"""Seconds that an edit may take in silence, at p95: as long as a repair may. A longer wait has another cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,22 +88,22 @@ class Comparison:
 
 @dataclass(kw_only=True)
 class Quiet:
-    """The quiet apps: edits them at a steady rate, and sees when each edit has come true."""
+    """The quiet apps: edits them at a steady rate, and watches for each edit's Ready status."""
 
     api: Api
     names: list[str]
     pods: bool
     edits_per_second: float
     _settled: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
-    """Names of the apps whose last edit has come true, the longest settled one first."""
+    """Names of the apps whose last edit is done, the longest settled one first."""
     _asked: dict[str, tuple[int, float]] = field(default_factory=dict)
-    _told: dict[str, int] = field(default_factory=dict)
+    _ready: dict[str, int] = field(default_factory=dict)
     _latencies: list[float] = field(default_factory=list)
     _serial: int = 0
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """See what the statuses say while inside."""
+        """Watch the statuses while inside."""
         for name in self.names:
             self._settled.put_nowait(name)
         task = asyncio.create_task(self._mirror())
@@ -113,7 +113,7 @@ class Quiet:
             task.cancel()
 
     async def edit(self, seconds: float) -> list[float]:
-        """Edit for a while; return the sorted latencies when all has come true."""
+        """Edit for a while; return the sorted latencies when all edits are done."""
         self._latencies, began = [], time.monotonic()
         edits = round(seconds * self.edits_per_second)
         async with asyncio.timeout(seconds + _LATE), asyncio.TaskGroup() as tasks:
@@ -131,8 +131,8 @@ class Quiet:
             "PATCH", workload.path("ContainerApp", name), change, content_type=MERGE
         )
         generation = stored["metadata"]["generation"]
-        if self._told.get(name) == generation:
-            self._came_true(name, 0.0)
+        if self._ready.get(name) == generation:
+            self._done(name, 0.0)
         else:
             self._asked[name] = generation, time.monotonic()
 
@@ -154,13 +154,13 @@ class Quiet:
         )
         if not ready or status["observedGeneration"] != generation:
             return
-        self._told[name] = generation
+        self._ready[name] = generation
         asked, since = self._asked.get(name, (0, 0.0))
         if asked == generation:
             del self._asked[name]
-            self._came_true(name, time.monotonic() - since)
+            self._done(name, time.monotonic() - since)
 
-    def _came_true(self, name: str, latency: float) -> None:
+    def _done(self, name: str, latency: float) -> None:
         self._latencies.append(latency)
         self._settled.put_nowait(name)
 
@@ -186,7 +186,7 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
         if comparison.noise.a_minute:
             judge(verdict, comparison, comparisons.get(comparison.noise.control or ""), shape)
     found = bugs(operator)
-    verdict.add("the operator met no bug of its own", said(found), holds=not found)
+    verdict.add("the operator logged no bug", said(found), holds=not found)
     say(f"medians of the windows\n\n{_table(list(comparisons.values()))}")
     return verdict
 
@@ -220,7 +220,7 @@ async def _compare_all(
 
 @dataclass(kw_only=True)
 class Ground:
-    """What the windows are measured on."""
+    """The installation on which the windows are measured."""
 
     stage: Stage
     operator: Operator
@@ -262,25 +262,25 @@ class Ground:
 
 
 def judge_silence(verdict: Verdict, silence: list[Window]) -> None:
-    """Add that the quiet apps did not wait for anything by themselves: what comes on top would not be seen else."""
+    """Add that the quiet apps did not wait in silence, which would hide what a noise adds."""
     slowest = max(window.p95 for window in silence)
     verdict.add(
-        f"in silence 95 of 100 edits come true within {_AT_REST:g} s",
+        f"in silence 95 of 100 edits are done within {_AT_REST:g} s",
         f"{1000 * slowest:.0f} ms in the slowest of {len(silence)} windows",
         holds=slowest <= _AT_REST,
     )
 
 
 def judge(verdict: Verdict, comparison: Comparison, control: Comparison | None, shape: Shape) -> None:
-    """Add what `comparison` shows to the verdict; `control` is the price of the same edits by themselves."""
+    """Add what `comparison` shows to the verdict; `control` is the cost of the same edits alone."""
     noise = comparison.noise
     before, after = (1000 * _median(windows, "p95") for windows in (comparison.without, comparison.beside))
     claim = f"the quiet apps' p95 grows by less than {shape.most_growth:.0%} beside {noise.what}"
     measured, growth = f"{before:.0f} ms to {after:.0f} ms: {comparison.growth:+.0%}", comparison.growth
     if control:
         growth = _growth(control.beside, comparison.beside)
-        claim += ", as against beside the same edits that nobody acts upon"
-        measured += f", as against {control.growth:+.0%}: {growth:+.0%}"
+        claim += ", compared with the same edits that no controller watches"
+        measured += f", compared with {control.growth:+.0%}: {growth:+.0%}"
     verdict.add(claim, measured, holds=growth < shape.most_growth)
     allowed = noise.a_minute + noise.at_once * 60 / (shape.seconds + _LEAD_IN)
     verdict.add(
@@ -322,7 +322,7 @@ def _change(comparison: Comparison, name: str, factor: float, *, digits: int = 0
 
 
 def _growth(before: list[Window], after: list[Window]) -> float:
-    """Compare round with round, for the machine is another one a minute later; return the median."""
+    """Compare round with round, because the machine's speed changes; return the median."""
     return statistics.median(late.p95 / early.p95 for early, late in zip(before, after, strict=True)) - 1
 
 

@@ -1,7 +1,7 @@
-"""The bad apps beside which the quiet ones must not suffer: each noise is made on entering, and undone on leaving.
+"""The bad apps beside which the quiet ones must not suffer: each noise starts on entering, and ends on leaving.
 
-Each has a namespace of its own, by which the audit log tells what it costs. All of them are ordinary requests of
-ordinary users; none knows how the operator defends itself.
+Each has its own namespace, by which the audit log shows its cost. All of them are ordinary requests of
+ordinary users; none knows how the operator limits them.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _IMAGE = f"shop@sha256:{'a' * 64}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noise:
-    """What it is, how many bad apps make it, and what each of them may cost."""
+    """What it is, how many bad apps it has, and what each of them may cost."""
 
     what: str
     apps: int
     at_once: float
-    """Requests that the operator may make at once because of a bad app, before it holds off."""
+    """Requests that the operator may make at once because of a bad app, before its rate limit."""
     a_minute: float
-    """Requests a minute that it may make because of a bad app for ever."""
+    """Requests a minute that it may make because of a bad app after that."""
     make: Callable[[Api, str, int], AbstractAsyncContextManager[None]]
     control: str | None = None
     """The noise that does the same to the API server, and nothing to the operator."""
@@ -40,7 +40,7 @@ class Noise:
 
 @asynccontextmanager
 async def _copied(api: Api, namespace: str, _apps: int) -> AsyncIterator[None]:
-    """Edit an app of a copied definition, which nobody acts upon: the price of the edits themselves."""
+    """Edit an app of a copied definition, which no controller watches: the cost of the edits alone."""
     original = await api.request("GET", f"{_DEFINITIONS}/containerapps.containerapp.dev")
     name = f"containerapps.{_COPY}"
     spec = {**original["spec"], "group": _COPY}
@@ -58,7 +58,7 @@ async def _copied(api: Api, namespace: str, _apps: int) -> AsyncIterator[None]:
         return True
 
     await _until(made)
-    async with _going_on(_edit(api, f"{url}/bad-0", another_variable)):
+    async with _running(_edit(api, f"{url}/bad-0", another_variable)):
         yield
     await api.request("DELETE", f"{_DEFINITIONS}/{name}")
 
@@ -76,7 +76,7 @@ def another_variable(number: int) -> Json:
 
 
 def another_service(number: int) -> Json:
-    """Return an edit that asks for another Service and for no Pods: what follows is the operator's alone."""
+    """Return an edit that asks for another Service and for no Pods: only the operator acts on it."""
     return {"spec": {"service": {"annotations": {"serial": str(number)}}}}
 
 
@@ -86,8 +86,8 @@ def _edited(part: str, change: Callable[[int], Json]) -> Noise:
     @asynccontextmanager
     async def make(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
         async with (
-            _standing(api, namespace, apps, _IMAGE, "Ready"),
-            _going_on(_edit(api, f"{_apps(namespace)}/bad-0", change)),
+            _existing(api, namespace, apps, _IMAGE, "Ready"),
+            _running(_edit(api, f"{_apps(namespace)}/bad-0", change)),
         ):
             yield
 
@@ -103,7 +103,7 @@ def _edited(part: str, change: Callable[[int], Json]) -> Noise:
 
 @asynccontextmanager
 async def _missing(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
-    async with _standing(api, namespace, apps, "shop:none-{}", "Stalled"):
+    async with _existing(api, namespace, apps, "shop:none-{}", "Stalled"):
         yield
 
 
@@ -112,16 +112,16 @@ async def _refused(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
     quotas = f"/api/v1/namespaces/{namespace}/resourcequotas"
     await api.request("POST", quotas, {"metadata": {"name": "none"}, "spec": {"hard": {"services": "0"}}})
     said = ("Stalled", "RolledOut")  # each event of a rollout is a try
-    async with _standing(api, namespace, apps, _IMAGE, *said):
+    async with _existing(api, namespace, apps, _IMAGE, *said):
         yield
     await api.request("DELETE", f"{quotas}/none")
 
 
 @asynccontextmanager
 async def _war(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
-    """Change every Service back as soon as the operator has mended it."""
+    """Change every Service back as soon as the operator has repaired it."""
     services = f"/api/v1/namespaces/{namespace}/services"
-    enemy = {"spec": {"selector": {"app.kubernetes.io/name": "enemy"}}}
+    enemy = {"spec": {"selector": {"containerapp.dev/app": "enemy"}}}
 
     async def fight() -> None:
         listed = await api.request("GET", services)
@@ -137,7 +137,7 @@ async def _war(api: Api, namespace: str, apps: int) -> AsyncIterator[None]:
                     "PATCH", f"{services}/{item['metadata']['name']}", enemy, content_type=MERGE
                 )
 
-    async with _standing(api, namespace, apps, _IMAGE, "Ready"), _going_on(fight()):
+    async with _existing(api, namespace, apps, _IMAGE, "Ready"), _running(fight()):
         yield
 
 
@@ -145,7 +145,7 @@ def noises(missing: int, refused: int) -> dict[str, Noise]:
     """Return all of them by name; `missing` and `refused` say how many bad apps."""
     return {
         "copied": Noise(
-            what=f"{EDITS_PER_SECOND} edits a second of an app of a copied definition, which nobody acts upon",
+            what=f"{EDITS_PER_SECOND} edits a second of an app of a copied definition, which no controller watches",
             apps=1,
             at_once=0,
             a_minute=0,
@@ -168,7 +168,7 @@ def noises(missing: int, refused: int) -> dict[str, Noise]:
             make=_refused,
         ),
         "war": Noise(
-            what="5 apps whose Services somebody changes back at once",
+            what="5 apps whose Services another client changes back at once",
             apps=5,
             at_once=12,
             a_minute=40,
@@ -178,19 +178,19 @@ def noises(missing: int, refused: int) -> dict[str, Noise]:
 
 
 @asynccontextmanager
-async def _standing(api: Api, namespace: str, apps: int, image: str, *conditions: str) -> AsyncIterator[None]:
-    """Create apps and wait until the operator has said all this of all of them; delete them in the end."""
+async def _existing(api: Api, namespace: str, apps: int, image: str, *conditions: str) -> AsyncIterator[None]:
+    """Create apps and wait until all of them have these conditions; delete them at the end."""
     url = _apps(namespace)
     names = [f"bad-{number}" for number in range(apps)]
     await at_once(
         api.request("POST", url, _app(name, image.format(number))) for number, name in enumerate(names)
     )
 
-    async def told() -> bool:
+    async def reported() -> bool:
         listed = (await api.request("GET", url))["items"]
         return len(listed) == apps and all(_says(item, *conditions) for item in listed)
 
-    await _until(told)
+    await _until(reported)
     try:
         yield
     finally:
@@ -213,8 +213,8 @@ async def _standing(api: Api, namespace: str, apps: int, image: str, *conditions
 
 
 @asynccontextmanager
-async def _going_on(work: Awaitable[None]) -> AsyncIterator[None]:
-    """Let it go on while inside; whatever ends it before is an error."""
+async def _running(work: Awaitable[None]) -> AsyncIterator[None]:
+    """Run it while inside; an earlier end is an error."""
     task = asyncio.ensure_future(work)
     try:
         yield
@@ -249,7 +249,7 @@ async def at_once(requests: Iterable[Awaitable[object]]) -> None:
 
 async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(_PATIENCE):
-        while not await condition():  # noqa: ASYNC110 - no event tells
+        while not await condition():  # noqa: ASYNC110 - no event says so
             await asyncio.sleep(0.5)
 
 

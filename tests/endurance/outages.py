@@ -1,6 +1,6 @@
-"""`outages`: the API server goes away and comes back, again and again; the operator recovers by itself.
+"""`outages`: the API server goes away and comes back several times; the operator recovers without a restart.
 
-Apps are edited right before and right after each outage. Nobody restarts anything but the API server.
+Apps are edited right before and right after each outage. Only the API server is restarted.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class Shape:
 
 @dataclass(kw_only=True)
 class Outage:
-    """What came of one. `written`: seconds from the ready API server until every Deployment was as it was asked for."""
+    """The result of one. `written`: seconds from the ready API server until every Deployment had its newest spec."""
 
     written: float
     violations: list[Violation]
 
 
 def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
-    """Let all outages happen."""
+    """Run all outages."""
     operator = stage.operator().start()
     users = stage.users(_SPACE)
     for number in range(shape.apps):
@@ -59,7 +59,7 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     )
     same = operator.running and operator._process is process
     verdict.add(
-        "the operator recovers by itself, without a restart",
+        "the operator recovers without a restart",
         f"{len(outages)} outages of {shape.seconds:g} s; "
         + ("the same process" if same else operator.tail()),
         holds=same,
@@ -74,7 +74,7 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
         holds=max(seconds) <= shape.recovery,
     )
     found = bugs(operator)
-    verdict.add("the operator met no bug of its own", said(found), holds=not found)
+    verdict.add("the operator logged no bug", said(found), holds=not found)
     return verdict
 
 

@@ -1,7 +1,7 @@
-"""Where a proof is given: a cluster with the chart's rights and a registry, and whoever acts there.
+"""Where a proof runs: a cluster with the chart's rights and a registry, its users and operators.
 
-Made by the command and by the short tests around every proof. Users, their book and the checker are those of the
-chaos run; operators are ended with the stage, however it ends.
+Made by the command and by the short tests around every proof. Users, their record and the checker are those of the
+chaos run; operators end with the stage.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Stage:
         return operator
 
     def twin(self) -> Identity:
-        """Make a second ServiceAccount with the same rights, so that the audit log tells two replicas apart."""
+        """Make a second ServiceAccount with the same rights, so that the audit log distinguishes two replicas."""
         name = f"{self.identity.service_account}-twin"
         place = {"name": name, "namespace": self.identity.namespace}
         self.api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": place})
@@ -74,7 +74,7 @@ class Stage:
         )
 
     def users(self, namespace: str) -> Users:
-        """Return the users of a namespace, which is made for them."""
+        """Return the users of a new namespace."""
         client = self.stack.enter_context(closing(Api(self.cluster.kubeconfig)))
         users = Users(api=client, namespace=namespace, wanted=self.wanted, push=self._push)
         users.settle_in()
@@ -89,7 +89,7 @@ class Stage:
         return Audit(log=self.cluster.audit_log, user=(identity or self.identity).user)
 
     def renew_controllers(self) -> None:
-        """Start Kubernetes' own controllers afresh: after an outage they may be minutes late, unlike the operator."""
+        """Restart Kubernetes' own controllers: after an outage they may be minutes late, unlike the operator."""
         self.cluster.stop("kube-controller-manager")
         self.cluster.start("kube-controller-manager")
 
@@ -106,7 +106,7 @@ class Stage:
 
 @contextmanager
 def stage(cluster: Cluster, directory: Path) -> Iterator[Stage]:
-    """Install the operator, run none; forget who held the Lease before."""
+    """Install the operator without starting it, and delete an earlier Lease."""
     directory.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         api = stack.enter_context(closing(Api(cluster.kubeconfig)))
@@ -118,7 +118,7 @@ def stage(cluster: Cluster, directory: Path) -> Iterator[Stage]:
         repository = f"{HOST}/{name}"
         manifests = Chart(helm=cluster.binary("helm")).render(defaultRegistry=repository)
         identity = install(cluster, api, manifests)
-        insist(lambda: api.list("ContainerApp", None))  # a definition just made answers 429 for a while
+        insist(lambda: api.list("ContainerApp", None))  # a new definition answers 429 for a while
         if api.find("Lease", identity.namespace, identity.service_account):
             api.delete("Lease", identity.namespace, identity.service_account)
         yield Stage(
@@ -135,16 +135,16 @@ def stage(cluster: Cluster, directory: Path) -> Iterator[Stage]:
 
 
 def spec(serial: int, tag: str) -> Manifest:
-    """Return a spec that is unlike every other by its serial number, so that no update can be lost unseen."""
+    """Return a spec with its own serial number, so that a lost update is visible."""
     env = [{"name": "SERIAL", "value": str(serial)}]
     return {"image": f"shop:{tag}", "replicas": 1, "port": 8080, "env": env}
 
 
 def said(violations: list[Violation]) -> str:
-    """Say what is wrong, briefly."""
+    """Summarize violations."""
     shown = "; ".join(str(violation)[:300] for violation in violations[:3])
     return f"{len(violations)} violations" + (f": {shown}" if shown else "")
 
 
 Say = Callable[[str], None]
-"""How a proof tells what it is at, while it goes on."""
+"""Prints a proof's progress."""

@@ -1,7 +1,7 @@
 """`standby`: of two replicas the one that leads is killed or paused, under load; the other takes over in time.
 
-Each replica has a user of its own with the same rights, so the API server's audit log says who wrote and when. The
-Lease has the chart's times. A paused leader wakes up when the other leads already, and must write nothing any more.
+Each replica has its own user with the same rights, so the API server's audit log shows who wrote and when. The
+Lease has the chart's times. A paused leader resumes when the other already leads, and must write nothing more.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _SPACE = "standby"
 _LEASE = tuple(f"CONTAINERAPP_LEASE_{name}" for name in ("DURATION", "RENEW_DEADLINE", "RETRY_PERIOD"))
 _PATIENCE = 60.0
 _STEADY_SECONDS = 4.0
-"""How long a new leader acts before it is struck: its Lease has been renewed by then."""
+"""How long a new leader acts before its term ends: its Lease has been renewed by then."""
 _SETTLE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """How large a run is: how often the leader is killed, and how often paused; and the load meanwhile."""
+    """How large a run is: how often the leader is killed and paused; the load; the Lease."""
 
     kills: int = 10
     pauses: int = 10
@@ -54,7 +54,7 @@ class Handover:
 
 
 def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
-    """Strike the leader again and again."""
+    """End the leader's term again and again."""
     replicas = [stage.operator("replica-a"), stage.operator("replica-b", stage.twin())]
     audits = {replica.name: stage.audit(replica.identity) for replica in replicas}
     position = next(iter(audits.values())).position()
@@ -70,7 +70,7 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
             eventually("the other stands by", lambda: _stands_by(other), timeout=_PATIENCE)  # noqa: B023 - at once
             _await_write(audits[leader.name])
             time.sleep(_STEADY_SECONDS)
-            handovers.append(_strike(cause, leader, audits[other.name]))
+            handovers.append(_end_term(cause, leader, audits[other.name]))
             leader, other = other, leader
             say(f"{cause}: {leader.name} wrote after {handovers[-1].seconds:.2f} s")
         time.sleep(_STEADY_SECONDS)
@@ -84,12 +84,12 @@ def run(stage: Stage, shape: Shape, say: Say) -> Verdict:
     )
     _judge(verdict, handovers, writes, shape)
     wrong += [bug for replica in replicas for bug in bugs(replica)]
-    verdict.add("all that was asked for meanwhile is there", said(wrong), holds=not wrong)
+    verdict.add("every app has its newest spec at the end", said(wrong), holds=not wrong)
     return verdict
 
 
 def _stands_by(replica: Operator) -> bool:
-    """Whether it runs, and knows that it does not lead: one that wakes up needs a while for that."""
+    """Whether it runs and has noticed that it does not lead, for which a resumed one needs a while."""
     said = [str(line["message"]) for line in replica.lines()]
     turns = [
         message for message in said if message.endswith(" leads") or "was lost; competing again" in message
@@ -99,13 +99,13 @@ def _stands_by(replica: Operator) -> bool:
     )
 
 
-def _strike(cause: str, leader: Operator, audit: Audit) -> Handover:
-    """End the leader's turn, and wait until the other, whose requests `audit` tells, has written.
+def _end_term(cause: str, leader: Operator, audit: Audit) -> Handover:
+    """End the leader's term, and wait until the other one, whose requests `audit` has, writes.
 
-    A killed one comes back as a standby then.
+    A killed leader is then started again as a standby.
     """
     position = audit.position()
-    struck = time.time()
+    ended = time.time()
     if cause == "kill":
         leader.kill()
         first = _await_write(audit, position)
@@ -114,7 +114,7 @@ def _strike(cause: str, leader: Operator, audit: Audit) -> Handover:
         with leader.paused():
             first = _await_write(audit, position)
             time.sleep(_STEADY_SECONDS)
-    return Handover(cause=cause, seconds=first - struck)
+    return Handover(cause=cause, seconds=first - ended)
 
 
 def _await_write(audit: Audit, position: int | None = None) -> float:
@@ -132,7 +132,7 @@ def _await_write(audit: Audit, position: int | None = None) -> float:
 
 @contextmanager
 def _load(users: Users, shape: Shape) -> Iterator[None]:
-    """Edit apps, one after the other, and make new ones in old ones' place, while inside."""
+    """Edit apps, one after the other, and create some again, while inside."""
     for number in range(shape.apps):
         _do(users, "create", number, number)
     over = Event()
@@ -169,7 +169,7 @@ def _judge(verdict: Verdict, handovers: list[Handover], writes: list[Request], s
             )
     switches = [(old, new) for old, new in pairwise(writes) if old.user != new.user]
     verdict.add(
-        "no replica writes after the other has begun",
+        "no replica writes after the other has started",
         f"{len(writes)} writes; the writer changed {len(switches)} times in {len(handovers)} hand-overs",
         holds=len(switches) == len(handovers),
     )

@@ -1,6 +1,6 @@
 """The short forms of the proofs that load the operator; the long ones are `make endurance`.
 
-What needs hours or a quiet machine to be seen (memory, latencies) is bounded loosely here, everything else as there.
+What only hours or a quiet machine show (memory, latencies) has loose bounds here, everything else the same.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.endurance.vitals import Vitals, plot, slope
 
 @pytest.mark.cluster
 def test_bad_apps_cost_a_bounded_number_of_requests(given: Stage) -> None:
-    """An app that never settles is served as seldom as it must be, and the others are served on."""
+    """An app that never settles is written as rarely as it should be, and the others are not affected."""
     shape = neighbours.Shape(
         noises=("noisy", "refused", "war"), apps=40, edits_per_second=3, rounds=1, seconds=5, refused=5, most_growth=9,
     )  # fmt: skip
@@ -28,15 +28,15 @@ def test_bad_apps_cost_a_bounded_number_of_requests(given: Stage) -> None:
 
 @pytest.mark.cluster
 @pytest.mark.timeout(300)
-def test_nothing_is_held_that_was_not_held_before(given: Stage) -> None:
-    """No task, file, thread or connection is left over from apps that are gone or from watches that broke."""
+def test_the_load_leaves_no_task_file_thread_or_connection(given: Stage) -> None:
+    """Neither deleted apps nor broken watches leave any."""
     shape = leaks.Shape(minutes=0.4, least_hours=0, apps=16, interval=2, restart_every=12, most_growth=10_000)
     hold(leaks.run(given, shape, print))
 
 
 @dataclass
 class _Clock:
-    """Time that passes only when somebody waits or works."""
+    """Time that passes only with waiting and work."""
 
     now: float = 0.0
 
@@ -51,10 +51,10 @@ class _Clock:
         return self.now > 60
 
 
-def test_the_load_keeps_to_its_rate_though_every_request_takes_its_time(
+def test_the_load_keeps_its_rate_although_requests_take_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is the pause that gets shorter, not the rate."""
+    """The pauses get shorter, not the rate."""
     clock = _Clock()
     monkeypatch.setattr(leaks, "time", clock)
     monkeypatch.setattr(leaks, "_do", clock.work)
@@ -63,26 +63,26 @@ def test_the_load_keeps_to_its_rate_though_every_request_takes_its_time(
     stage.wanted.apps = {("leaks-0", "app-0"): None}
     load = leaks.Load(stage=stage, shape=leaks.Shape(minutes=1, times=10), over=Mock(wait=clock.wait))
     load._use(Mock(namespace="leaks-0"))
-    assert sum(load.deeds.values()) == pytest.approx(35 * load.shape.times / 4, rel=0.1)
+    assert sum(load.actions.values()) == pytest.approx(35 * load.shape.times / 4, rel=0.1)
     clock.now = 0.0
     load._kill_pods(["leaks-0"])
-    assert load.deeds["dead Pods"] == pytest.approx(30 * load.shape.times, rel=0.1)
+    assert load.actions["dead Pods"] == pytest.approx(30 * load.shape.times, rel=0.1)
 
 
-def test_a_load_that_falls_short_is_no_load() -> None:
-    """There must have been so much of every kind of deed; the rest is left to the API server's restarts."""
+def test_too_small_a_load_fails_the_claim() -> None:
+    """Each kind of action has a minimum; restarts of the API server may prevent the rest."""
     held = []
     for share in (0.9, 0.7):
         load = leaks.Load(stage=Mock(), shape=leaks.Shape(least_hours=0.8))
-        load.deeds |= {kind: int(share * 60 * rate) for kind, rate in leaks.BUSY.items()}
+        load.actions |= {kind: int(share * 60 * rate) for kind, rate in leaks.BUSY.items()}
         verdict = Verdict(proof="leaks")
         leaks.judge_load(verdict, load)
         held.append(verdict.holds)
     assert held == [True, False]
 
 
-def test_what_the_edits_cost_by_themselves_is_not_held_against_the_operator() -> None:
-    """Half as much again is too much, but not where the same edits cost a third when nobody acts upon them."""
+def test_the_cost_of_the_edits_alone_is_not_the_operator_s() -> None:
+    """A growth by half is too much, but not where the same edits alone cause a third."""
     found = noises(missing=1, refused=1)
     noisy, control = (
         neighbours.Comparison(noise=found[name], without=[_window(0.020)], beside=[_window(p95)])
@@ -97,7 +97,7 @@ def test_what_the_edits_cost_by_themselves_is_not_held_against_the_operator() ->
 
 
 def test_a_window_is_compared_with_its_own_round() -> None:
-    """A round in which all was slow says nothing about the noise."""
+    """A round in which everything was slow says nothing about the noise."""
     comparison = neighbours.Comparison(
         noise=noises(missing=1, refused=1)["copied"],
         without=[_window(p95) for p95 in (0.020, 0.040, 0.020)],
@@ -106,8 +106,8 @@ def test_a_window_is_compared_with_its_own_round() -> None:
     assert comparison.growth == pytest.approx(0.1)
 
 
-def test_a_silence_in_which_the_quiet_apps_are_held_off_proves_nothing() -> None:
-    """They would be no slower beside anything."""
+def test_a_silence_in_which_the_quiet_apps_wait_proves_nothing() -> None:
+    """They would not be slower beside any noise."""
     verdict = Verdict(proof="neighbours")
     neighbours.judge_silence(verdict, [_window(0.02), _window(0.03)])
     neighbours.judge_silence(verdict, [_window(0.02), _window(13.0)])
@@ -118,7 +118,7 @@ def _window(p95: float) -> neighbours.Window:
     return neighbours.Window(p50=0.01, p95=p95, cpu=0.1, queued=0.001)
 
 
-def test_the_slope_is_told_in_megabytes_an_hour() -> None:
+def test_the_slope_is_in_megabytes_an_hour() -> None:
     """One megabyte more every ten minutes is six an hour."""
     moments = [
         Vitals(at=600.0 * number, rss=80.0 + number, files=1, threads=1, tasks=1, connections=1)

@@ -1,4 +1,4 @@
-"""What a proof came to: its claims, whether each holds, and the numbers behind them, as a table and as JSON.
+"""The result of a proof: its claims, whether each holds, and the numbers behind them, as a table and as JSON.
 
 Made by every proof, printed and kept by the command, asserted by the short tests. It decides nothing itself.
 """
@@ -25,19 +25,19 @@ class Claim:
 
 @dataclass(kw_only=True)
 class Verdict:
-    """What one proof came to. `numbers` are kept for whoever wants to look deeper."""
+    """The result of one proof. `numbers` has the measurements behind the claims."""
 
     proof: str
     claims: list[Claim] = field(default_factory=list)
     numbers: dict[str, Any] = field(default_factory=dict)
 
     def add(self, claim: str, measured: str, *, holds: bool) -> None:
-        """Take one more claim."""
+        """Add a claim."""
         self.claims.append(Claim(claim=claim, measured=measured, holds=holds))
 
     @property
     def holds(self) -> bool:
-        """Whether all of it is true."""
+        """Whether all claims are true."""
         return all(claim.holds for claim in self.claims)
 
     def __str__(self) -> str:

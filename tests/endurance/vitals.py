@@ -1,4 +1,4 @@
-"""What a process holds, as the kernel and its own metrics tell: memory, files, threads, tasks, connections.
+"""What a process holds, by the kernel and by its metrics: memory, files, threads, tasks, connections.
 
 Read by `leaks` every few seconds. The slope and the plot are made here too; nothing is judged.
 """
@@ -19,7 +19,7 @@ _WIDTH, _HEIGHT = 640, 240
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vitals:
-    """A moment of a process. `at` is in seconds since the run began, `rss` in MB."""
+    """A sample of a process. `at` is in seconds since the run's start, `rss` in MB."""
 
     at: float
     rss: float
@@ -31,7 +31,7 @@ class Vitals:
 
 
 def vitals(operator: Operator, began: float, server_port: int) -> Vitals:
-    """Take them now."""
+    """Take a sample."""
     assert operator._process is not None, "it was not started"
     if (code := operator._process.poll()) is not None:
         raise RuntimeError(f"the operator ended by itself with {code}; see {operator.log_file}")

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from containerapp.api.schema.quantity import quantity
-from containerapp.core.model import Manifest, PinnedImage
-from containerapp.core.plan import Plan, differs, make_plan
-from tests.builders import NAME, UID, an_app, desired_children, live_children
+from containerapp.core.diff import differs, repair
+from containerapp.core.model import Manifest, PinnedImage, Prune
+from containerapp.core.plan import Owner, Plan, make_plan
+from tests.builders import KEY, UID, an_app, desired_children, live_children
 from tests.strategies import pinned_images, specs, unhurried
 
 _Path: TypeAlias = tuple[str | int, ...]
@@ -84,7 +85,10 @@ def test_what_lives_as_it_was_wanted_does_not_differ(spec: Manifest, image: Pinn
         assert not differs(manifest, manifest)
     live = live_children(app, image)
     desired = desired_children(app, image)
-    assert make_plan(desired=desired, live=live, owner=(NAME, UID), adopt=False) == Plan()
+    plan = make_plan(
+        desired=desired, live=live, owner=Owner(key=KEY, uid=UID), prune=lambda _: Prune.AFTER_ROLLOUT
+    )
+    assert plan == Plan(live=live)
 
 
 @unhurried
@@ -105,6 +109,24 @@ def test_any_changed_value_of_ours_is_seen(spec: Manifest, image: PinnedImage, d
     parent = _parent(edited, path)
     parent[path[-1]] = _another(parent[path[-1]], path)
     assert differs(manifest, edited)
+
+
+@unhurried
+@given(specs(), pinned_images(), st.randoms(use_true_random=False), st.data())
+def test_a_repair_changes_what_differs_and_nothing_of_others(
+    spec: Manifest, image: PinnedImage, chance: Random, data: st.DataObject
+) -> None:
+    """It names the fields on the way to ours, and none that others have added."""
+    manifest = data.draw(st.sampled_from(desired_children(an_app(spec), image)))
+    path = data.draw(st.sampled_from(list(_leaves(manifest))))
+    edited = deepcopy(manifest)
+    parent = _parent(edited, path)
+    parent[path[-1]] = _another(parent[path[-1]], path)
+    live = _with_others_fields(edited, chance)
+    change = repair(manifest, live)
+    assert change
+    assert "x-" not in {str(step)[:2] for leaf in _leaves(change) for step in leaf}
+    assert repair(manifest, _with_others_fields(manifest, chance)) == {}
 
 
 @unhurried

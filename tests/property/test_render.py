@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from containerapp.controllers.containerapp.children import needed, render
-from containerapp.core.model import Inputs, Manifest, ObjectRef, PinnedImage
-from containerapp.core.plan import stamped
-from tests.builders import an_app
+from containerapp.controllers.containerapp.controller import retained
+from containerapp.core.diff import stamped
+from containerapp.core.model import Manifest, ObjectRef, PinnedImage
+from tests.builders import an_app, inputs, rendered, unresolved
 from tests.expectations import of_kind
 from tests.strategies import names, pinned_images, specs, unhurried
 
@@ -21,7 +21,7 @@ _DNS_1123 = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 def _children(spec: Manifest, image: PinnedImage, name: str = "shop") -> list[Manifest]:
-    return list(render(an_app(spec, name=name), Inputs(image=image)))
+    return rendered(an_app(spec, name=name), inputs(image))
 
 
 def _template(spec: Manifest, image: PinnedImage) -> Manifest:
@@ -90,8 +90,8 @@ def test_scaling_never_changes_the_pod_template(
     """An HPA or `kubectl scale` must not restart what runs."""
     scaled = {**spec, "replicas": replicas, "suspend": suspend}
     assert _template(scaled, image) == _template(spec, image)
-    count = of_kind(_children(scaled, image), "Deployment")["spec"]["replicas"]
-    assert count == (0 if suspend else replicas)
+    count = of_kind(_children(scaled, image), "Deployment")["spec"].get("replicas")
+    assert count == (0 if suspend else None if "autoscaling" in spec else replicas)
 
 
 @unhurried
@@ -130,6 +130,7 @@ def test_everything_is_owned_by_the_app(spec: Manifest, image: PinnedImage) -> N
         (owner,) = child["metadata"]["ownerReferences"]
         assert owner["uid"] == an_app().metadata.uid
         assert owner["controller"] is True
+        assert owner["blockOwnerDeletion"] is True
 
 
 @unhurried
@@ -137,15 +138,15 @@ def test_everything_is_owned_by_the_app(spec: Manifest, image: PinnedImage) -> N
 def test_without_a_digest_nothing_runs_but_all_else_is_there(spec: Manifest) -> None:
     """The Service has its address before the first Pod."""
     app = an_app(spec)
-    kinds = {child["kind"] for child in render(app, Inputs(image=None))}
+    kinds = {child["kind"] for child in rendered(app, unresolved())}
     assert "Deployment" not in kinds
     assert ("Service" in kinds) == bool(app.spec.container_ports())
     assert ("ServiceAccount" in kinds) == (app.spec.service_account_name is None)
 
 
 @given(specs())
-def test_needs_the_account_that_the_user_names_and_nothing_else(spec: Manifest) -> None:
+def test_retains_the_account_that_the_user_names_and_nothing_else(spec: Manifest) -> None:
     """It may be the very one that was made for the app before, and must outlive its being made."""
     name = spec.get("serviceAccountName")
     wanted = {ObjectRef(api_version="v1", kind="ServiceAccount", name=name)} if name else set()
-    assert needed(an_app(spec)) == wanted
+    assert retained(an_app(spec)) == wanted

@@ -1,4 +1,4 @@
-"""Log lines that say which app they are about: `containerapp.logs`."""
+"""Log lines that say which object they are about: `containerapp.logs`."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def _line(capsys: pytest.CaptureFixture[str]) -> str:
     return line
 
 
-def test_a_json_line_has_the_app_and_its_namespace(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_json_line_has_the_object_and_its_namespace(capsys: pytest.CaptureFixture[str]) -> None:
     """One object a line, with fields that a log store can be asked for."""
     logs.configure("json", "info")
-    with logs.about("default", "shop"):
+    with logs.about("ContainerApp", "default", "shop"):
         _logger.info("Writing %s", "Service shop")
     entry = json.loads(_line(capsys))
     assert entry.pop("time")
@@ -45,27 +45,28 @@ def test_a_json_line_has_the_app_and_its_namespace(capsys: pytest.CaptureFixture
         "level": "INFO",
         "logger": "containerapp.test",
         "message": "Writing Service shop",
+        "kind": "ContainerApp",
         "namespace": "default",
-        "app": "shop",
+        "object": "shop",
     }
 
 
-def test_a_json_line_about_no_app_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_json_line_about_no_object_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     """The fields are there and null, so that every line has the same shape."""
     logs.configure("json", "info")
-    with logs.about("default", "shop"):
+    with logs.about("ContainerApp", "default", "shop"):
         pass
     _logger.info("Stopped")
     entry = json.loads(_line(capsys))
-    assert (entry["namespace"], entry["app"]) == (None, None)
+    assert (entry["kind"], entry["namespace"], entry["object"]) == (None, None, None)
 
 
-def test_a_line_written_for_another_app_says_which(capsys: pytest.CaptureFixture[str]) -> None:
-    """What the caller names comes before what is going on."""
+def test_a_line_about_another_object_says_which(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the caller names comes before what is being reconciled."""
     logs.configure("json", "info")
-    _logger.info("Queued", extra={"namespace": "default", "app": "shop"})
+    _logger.info("Queued", extra={"kind": "ContainerApp", "namespace": "default", "object": "shop"})
     entry = json.loads(_line(capsys))
-    assert (entry["namespace"], entry["app"]) == ("default", "shop")
+    assert (entry["kind"], entry["namespace"], entry["object"]) == ("ContainerApp", "default", "shop")
 
 
 def test_a_traceback_stays_in_its_json_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,28 +79,31 @@ def test_a_traceback_stays_in_its_json_line(capsys: pytest.CaptureFixture[str]) 
     assert "ValueError: broken" in json.loads(_line(capsys))["exc_info"]
 
 
-@pytest.mark.parametrize(("app", "mark"), [(("default", "shop"), " [default/shop]"), (None, "")])
-def test_a_text_line_names_the_app_in_brackets(
-    app: tuple[str, str] | None, mark: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("key", "mark"),
+    [(("ContainerApp", "default", "shop"), " [ContainerApp default/shop]"), (None, "")],
+)
+def test_a_text_line_names_the_object_in_brackets(
+    key: tuple[str, str, str] | None, mark: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """For people at a terminal."""
     logs.configure("text", "debug")
-    if app:
-        with logs.about(*app):
+    if key:
+        with logs.about(*key):
             _logger.debug("Nothing differs")
     else:
         _logger.debug("Nothing differs")
     assert _line(capsys).endswith(f"DEBUG   containerapp.test{mark}: Nothing differs")
 
 
-def test_the_app_outside_is_named_again_after_one_inside(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_object_outside_is_named_again_after_one_inside(capsys: pytest.CaptureFixture[str]) -> None:
     """Also where the inner one has failed."""
     logs.configure("text", "info")
-    with logs.about("default", "outer"):
-        with pytest.raises(ValueError, match="broken"), logs.about("default", "inner"):
+    with logs.about("ContainerApp", "default", "outer"):
+        with pytest.raises(ValueError, match="broken"), logs.about("ContainerApp", "default", "inner"):
             raise ValueError("broken")
         _logger.info("Done")
-    assert "[default/outer]" in _line(capsys)
+    assert "[ContainerApp default/outer]" in _line(capsys)
 
 
 @pytest.mark.parametrize(

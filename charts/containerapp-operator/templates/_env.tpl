@@ -20,6 +20,7 @@
 {{- $settings := dict
   "NAMESPACES" (join "," .Values.watchNamespaces)
   "DEFAULT_REGISTRY" .Values.defaultRegistry
+  "ADOPTION_NAMESPACES" (join "," .Values.adoptionNamespaces)
   "IMAGE_REFRESH_INTERVAL" .Values.imageRefreshInterval
   "WORKERS" .Values.workers
   "SHUTDOWN_TIMEOUT" .Values.shutdownTimeout

@@ -50,13 +50,9 @@ from containerapp.api.schema.kubernetes import (
 from containerapp.api.schema.problems import describe
 from containerapp.api.schema.rules import ApiModel, ListMap, Rule, is_empty
 from containerapp.api.status import UNSEEN, ContainerAppStatus
+from containerapp.api.workload import Autoscaling, Disruption, Metrics
 from containerapp.errors import InvalidSpec
 
-GROUP = "containerapp.dev"
-VERSION = "v1alpha1"
-KIND = "ContainerApp"
-PLURAL = "containerapps"
-API_VERSION = f"{GROUP}/{VERSION}"
 APP_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
@@ -217,9 +213,14 @@ class ContainerAppSpec(ApiModel):
     """CPU and memory, in Kubernetes' own terms. Without it each replica is promised `cpu: 100m` and
     `memory: 256Mi`, may use idle cpu beyond that, and no memory beyond it."""
     replicas: Replicas = 1
-    """Number of Pods to keep running; changed by `kubectl scale` or a HorizontalPodAutoscaler too, which
-    find it through the scale subresource. Use 2 or more for a service that must survive the loss of a
-    node: they are spread over zones and nodes."""
+    """Number of Pods to keep running; changed by `kubectl scale`, too, which finds it through the scale
+    subresource. Use 2 or more for a service that must survive the loss of a node: they are spread over
+    zones and nodes. It has no effect while `autoscaling` is given."""
+    autoscaling: Autoscaling | None = None
+    """Lets the load decide how many Pods run, instead of `replicas`. When it is removed, `replicas` counts
+    again. Default: none."""
+    disruption: Disruption | None = None
+    """How many Pods a drain of nodes may take at a time. Default from two Pods on: one."""
 
     readiness_probe: Annotated[Probe, *readiness()] | None = None
     """When a replica gets traffic, and when a new version counts as good. Default for an app with a port:
@@ -241,6 +242,8 @@ class ContainerAppSpec(ApiModel):
     service: Service = Field(default_factory=Service)
     """How the app is reached. Default for an app with a port: a `ClusterIP` Service named like the app, so
     that others in the cluster reach it as `http://<app>:<port>`."""
+    metrics: Metrics | None = None
+    """Where the app serves metrics for Prometheus. Default: nothing scrapes it."""
     service_account_name: ObjectName | None = None
     """Existing ServiceAccount to run as, for example one with an IAM role. Default: the operator makes one
     named like the app. Its token is not mounted in either case."""
@@ -265,6 +268,25 @@ class ContainerAppSpec(ApiModel):
     def probe_port(self) -> ContainerPort | None:
         """The port that probes ask when they name none: the first that speaks TCP."""
         return next((port for port in self.container_ports() if port.protocol == "TCP"), None)
+
+    def metrics_port(self) -> ContainerPort | None:
+        """The port that serves metrics: one of the app's, or one that `metrics` alone names; none without `metrics`."""
+        if self.metrics is None:
+            return None
+        wanted = self.metrics.port
+        tcp = (port for port in self.container_ports() if port.protocol == "TCP")
+        found = next((port for port in tcp if wanted in {port.name, port.container_port}), None)
+        if found is not None or isinstance(wanted, str):
+            return found
+        return ContainerPort(name="metrics", container_port=wanted)
+
+    def fewest_pods(self) -> int:
+        """How many Pods run at least, unless the app is suspended."""
+        return self.autoscaling.min_replicas if self.autoscaling else self.replicas
+
+    def most_pods(self) -> int:
+        """How many Pods run at most, apart from those that a rollout adds."""
+        return self.autoscaling.max_replicas if self.autoscaling else self.replicas
 
     def wanted_service(self) -> Service | None:
         """The Service that the app is to have; none for a worker."""

@@ -142,7 +142,52 @@ def _names_a_port(name: str, handler: str, attribute: str) -> Rule:
     )
 
 
+def _leaves_a_pod_to_evict() -> Rule:
+    """A budget that allows no eviction stops the upgrade of a node group until a person deletes it."""
+    least = "self.disruption.minAvailable"
+    pods = "(has(self.autoscaling) ? self.autoscaling.minReplicas : self.replicas)"
+    return Rule(
+        cel=f"!has(self.disruption) || !has({least}) || {pods} == 0 || (type({least}) == int"
+        f" ? {least} < {pods} : int(string({least}).replace('%', '')) * {pods} <= 100 * ({pods} - 1))",
+        holds=lambda spec: spec.disruption is None or spec.disruption.spares_a_pod(spec.fewest_pods()),
+        message="disruption.minAvailable leaves no Pod to evict, which blocks the drain of every node: lower it below"
+        " replicas (with autoscaling: minReplicas), raise these, or use maxUnavailable: 1",
+        path=".disruption.minAvailable",
+    )
+
+
+def _named_metrics_port(spec: Any) -> bool:
+    return spec.metrics is None or spec.metrics_port() is not None
+
+
+def _free_metrics_name(spec: Any) -> bool:
+    port = spec.metrics_port()
+    return port is None or all(other == port or other.name != port.name for other in spec.container_ports())
+
+
+METRICS_RULES = (
+    Rule(
+        cel="!has(self.metrics) || type(self.metrics.port) == int || (has(self.port) && self.metrics.port == 'http')"
+        f" || (has(self.ports) && self.ports.exists(port, port.name == self.metrics.port && {_IS_TCP}))",
+        holds=_named_metrics_port,
+        message="metrics.port names no TCP port of the app: use a name from spec.ports ('http' for spec.port), or a"
+        " number",
+        path=".metrics.port",
+    ),
+    Rule(
+        cel="!has(self.metrics) || type(self.metrics.port) != int || !has(self.ports)"
+        f" || self.ports.exists(port, port.containerPort == self.metrics.port && {_IS_TCP})"
+        " || !self.ports.exists(port, port.name == 'metrics')",
+        holds=_free_metrics_name,
+        message="metrics.port is a number that no TCP port of spec.ports has, while another of them is named metrics:"
+        " write metrics.port: metrics, or correct the number",
+        path=".metrics.port",
+    ),
+)
+
 SPEC_RULES = (
+    _leaves_a_pod_to_evict(),
+    *METRICS_RULES,
     Rule(
         cel="!has(self.port) || !has(self.ports) || self.ports.size() == 0",
         holds=lambda spec: spec.port is None or not spec.ports,

@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from containerapp.api.containerapp import GROUP, KIND, PLURAL, VERSION, ContainerApp
-from containerapp.api.schema.rules import VALIDATIONS
+from containerapp.api.schema import GROUP, VERSION
+from containerapp.api.schema.rules import VALIDATIONS, ApiModel
 
 _HEADER = "# Made by `containerapp crd` from the models in operator/containerapp/api: edit those instead.\n"
-_PAGE = """# ContainerApp reference
+_PAGE = """# {kind} reference
 
 Every field of `{version}`, made from the models in `operator/containerapp/api`.
-`kubectl explain containerapp.spec --recursive` shows the same on the command line.
+`kubectl explain {kind_lower}.spec --recursive` shows the same on the command line.
 """
-_STANDARD = {
-    "apiVersion": {
-        "type": "string",
-        "description": "Version of the schema that this object is written in: containerapp.dev/v1alpha1.",
-    },
-    "kind": {"type": "string", "description": "Kind of this object: ContainerApp."},
-    "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
-}
 _KEPT = (
     "type",
     "enum",
@@ -49,31 +42,59 @@ _KEPT = (
 Schema = dict[str, Any]
 
 
-def custom_resource_definition() -> Schema:
-    """The CustomResourceDefinition of ContainerApp, as plain JSON."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of `kubectl get`; with priority 1 it is shown by `-o wide` alone."""
+
+    name: str
+    type: str
+    path: str
+    description: str
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A custom kind as its CustomResourceDefinition describes it. `scale` is the path of the replicas, if it scales."""
+
+    kind: str
+    plural: str
+    short_name: str
+    model: type[ApiModel]
+    columns: tuple[Column, ...] = ()
+    scale: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the CustomResourceDefinition."""
+        return f"{self.plural}.{GROUP}"
+
+
+def custom_resource_definition(definition: Definition) -> Schema:
+    """The CustomResourceDefinition as plain JSON."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "metadata": {"name": definition.name},
         "spec": {
             "group": GROUP,
             "names": {
-                "kind": KIND,
-                "listKind": f"{KIND}List",
-                "plural": PLURAL,
-                "singular": KIND.lower(),
-                "shortNames": ["capp"],
+                "kind": definition.kind,
+                "listKind": f"{definition.kind}List",
+                "plural": definition.plural,
+                "singular": definition.kind.lower(),
+                "shortNames": [definition.short_name],
                 "categories": ["all"],
             },
             "scope": "Namespaced",
-            "versions": [_version()],
+            "versions": [_version(definition)],
         },
     }
 
 
-def render_yaml() -> str:
-    """The text of `crds/containerapp.dev_containerapps.yaml`."""
-    return _HEADER + to_yaml(custom_resource_definition())
+def render_yaml(definition: Definition) -> str:
+    """The text of a file below `crds/`."""
+    return _HEADER + to_yaml(custom_resource_definition(definition))
 
 
 def to_yaml(obj: Any) -> str:
@@ -82,20 +103,36 @@ def to_yaml(obj: Any) -> str:
     return yaml.safe_dump(unshared, sort_keys=False, width=110, allow_unicode=True)
 
 
-def openapi_schema() -> Schema:
-    """The structural schema of a ContainerApp: everything inlined, nothing nullable, nothing open."""
-    models = ContainerApp.model_json_schema(by_alias=True)
+def openapi_schema(definition: Definition) -> Schema:
+    """The structural schema of a kind: everything inlined, nothing nullable, nothing open."""
+    models = definition.model.model_json_schema(by_alias=True)
     schema = _structural(models, models["$defs"])
-    properties = {name: _STANDARD.get(name, part) for name, part in schema["properties"].items()}
+    standard = _standard(definition.kind)
+    properties = {name: standard.get(name, part) for name, part in schema["properties"].items()}
     return schema | {"properties": properties, "required": ["spec"]}
 
 
-def reference_page() -> str:
-    """The text of `docs/reference/containerapp.md`: every object of the API, its fields and its rules."""
-    schema = openapi_schema()
+def reference_page(definition: Definition) -> str:
+    """The text of a page below `docs/reference`: every object of the kind, its fields and its rules."""
+    schema = openapi_schema(definition)
     parts = {name: schema["properties"][name] for name in ("spec", "status")}
     sections = [section for name, part in parts.items() for section in _sections(name, part)]
-    return "\n".join([_PAGE.format(version=f"{GROUP}/{VERSION}"), *sections])
+    page = _PAGE.format(
+        kind=definition.kind, kind_lower=definition.kind.lower(), version=f"{GROUP}/{VERSION}"
+    )
+    return "\n".join([page, *sections])
+
+
+def _standard(kind: str) -> Schema:
+    """What every object has, in the words of the API conventions."""
+    return {
+        "apiVersion": {
+            "type": "string",
+            "description": f"Version of the schema that this object is written in: {GROUP}/{VERSION}.",
+        },
+        "kind": {"type": "string", "description": f"Kind of this object: {kind}."},
+        "metadata": {"type": "object", "properties": {"name": {"type": "string"}}},
+    }
 
 
 def _sections(path: str, schema: Schema) -> Iterator[str]:
@@ -154,42 +191,30 @@ def _type(schema: Schema) -> str:
     return str(schema["type"])
 
 
-def _version() -> Schema:
+def _version(definition: Definition) -> Schema:
+    scale = {
+        "specReplicasPath": definition.scale,
+        "statusReplicasPath": ".status.replicas",
+        "labelSelectorPath": ".status.selector",
+    }
     return {
         "name": VERSION,
         "served": True,
         "storage": True,
-        "additionalPrinterColumns": _columns(),
-        "subresources": {
-            "status": {},
-            "scale": {
-                "specReplicasPath": ".spec.replicas",
-                "statusReplicasPath": ".status.replicas",
-                "labelSelectorPath": ".status.selector",
-            },
-        },
-        "schema": {"openAPIV3Schema": openapi_schema()},
+        "additionalPrinterColumns": [_column(column) for column in definition.columns],
+        "subresources": {"status": {}, **({"scale": scale} if definition.scale else {})},
+        "schema": {"openAPIV3Schema": openapi_schema(definition)},
     }
 
 
-def _columns() -> list[Schema]:
-    ready = '.status.conditions[?(@.type=="Ready")]'
-    columns = [
-        ("Ready", "string", f"{ready}.status", "Whether the app serves as its spec says.", 0),
-        ("Status", "string", f"{ready}.reason", "Why it is or is not ready, in one word.", 0),
-        ("Image", "string", ".status.image.requested", "The image as it was asked for.", 0),
-        ("Replicas", "integer", ".status.readyReplicas", "Pods that are ready.", 0),
-        ("URL", "string", ".status.url", "Address of the app.", 0),
-        ("Age", "date", ".metadata.creationTimestamp", "Time since the app was made.", 0),
-        ("Desired", "integer", ".spec.replicas", "Pods that are wanted.", 1),
-        ("Digest", "string", ".status.image.digest", "Digest of the image that runs.", 1),
-        ("Message", "string", f"{ready}.message", "What is waited for, or what to do.", 1),
-    ]
-    return [
-        {"name": name, "type": kind, "jsonPath": path, "description": text}
-        | ({"priority": priority} if priority else {})
-        for name, kind, path, text, priority in columns
-    ]
+def _column(column: Column) -> Schema:
+    written: Schema = {
+        "name": column.name,
+        "type": column.type,
+        "jsonPath": column.path,
+        "description": column.description,
+    }
+    return written | ({"priority": column.priority} if column.priority else {})
 
 
 def _structural(schema: Schema, definitions: Schema) -> Schema:

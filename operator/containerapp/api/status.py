@@ -74,11 +74,6 @@ class ContainerAppStatus(ApiModel):
     resources: tuple[ResourceReference, ...] = ()
     """The objects made for the app. What disappears from this list is removed from the cluster."""
 
-    @property
-    def is_first(self) -> bool:
-        """Whether the operator has told nothing of the app yet."""
-        return self.observed_generation < 0
-
 
 UNSEEN = ContainerAppStatus(
     conditions=(
@@ -87,7 +82,7 @@ UNSEEN = ContainerAppStatus(
             status="Unknown",
             last_transition_time="1970-01-01T00:00:00Z",
             reason="Pending",
-            message="The operator has told nothing of the app yet. "
+            message="The operator has not observed this ContainerApp yet. "
             "If this lasts, check that it runs and serves this namespace.",
         ),
     )

@@ -49,12 +49,12 @@ def run(config_file: Path | None, **options: object) -> None:
     Speaks to the cluster as the Pod's ServiceAccount, or as KUBECONFIG says. All settings can be given as
     environment variables: see `containerapp settings`.
     """
-    import uvloop  # noqa: PLC0415 - see above
+    import asyncio  # noqa: PLC0415 - see above
+
     from pydantic import ValidationError  # noqa: PLC0415 - see above
 
     from containerapp import logs  # noqa: PLC0415 - see above
     from containerapp import main as operator  # noqa: PLC0415 - see above
-    from containerapp.loop import EventLoop  # noqa: PLC0415 - see above
     from containerapp.settings import load  # noqa: PLC0415 - see above
 
     given = {name: value for name, value in options.items() if value not in {None, ()}}
@@ -65,16 +65,30 @@ def run(config_file: Path | None, **options: object) -> None:
     logs.configure(settings.log_format, settings.log_level)
     faulthandler.enable()  # a crash below Python says where it was
     gc.freeze()  # what was imported stays, and need not be looked through for garbage again
-    uvloop.run(operator.run(settings), loop_factory=EventLoop)
+    asyncio.run(operator.run(settings))
 
 
 @main.command()
+@click.argument("kind", default="ContainerApp", type=click.Choice(["ContainerApp"]))
 @click.option("--reference", is_flag=True, help="Print the reference of all fields (Markdown) instead.")
-def crd(*, reference: bool) -> None:
-    """Print the CustomResourceDefinition, for `kubectl apply --server-side -f -`."""
+def crd(kind: str, *, reference: bool) -> None:
+    """Print the CustomResourceDefinition of KIND, for `kubectl apply --server-side -f -`."""
     from containerapp.api import crd as generator  # noqa: PLC0415 - see above
+    from containerapp.controllers import CONTROLLERS  # noqa: PLC0415 - see above
 
-    click.echo(generator.reference_page() if reference else generator.render_yaml(), nl=False)
+    definition = next(each.definition for each in CONTROLLERS if each.definition.kind == kind)
+    write = generator.reference_page if reference else generator.render_yaml
+    click.echo(write(definition), nl=False)
+
+
+@main.command()
+def rules() -> None:
+    """Print the RBAC rules that the operator needs in each namespace that it serves."""
+    from containerapp.api.crd import to_yaml  # noqa: PLC0415 - see above
+    from containerapp.controllers import CONTROLLERS  # noqa: PLC0415 - see above
+    from containerapp.core import rights  # noqa: PLC0415 - see above
+
+    click.echo(to_yaml(rights.rules(CONTROLLERS)), nl=False)
 
 
 @main.command()

@@ -1,51 +1,95 @@
-"""Which children exist that nothing asks for any more: set maths, called between plan and prune. Pure.
+"""Whose object it is: owner references, and the label that names an owner where the reference is gone. Pure.
 
-Never decides by name alone: an object without the app's owner reference is not the app's to delete.
+Called by the store, the plan and the engine. Never decides by name alone: an object without the owner's reference is
+not the owner's to delete.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from containerapp.api.containerapp import GROUP, KIND
-from containerapp.core.model import Manifest, ObjectRef
+from containerapp.api.schema import GROUP
+from containerapp.core.model import ADOPTED_ANNOTATION, Controller, Key, Manifest, ObjectRef
+
+_KEPT_BY_KUBERNETES = {
+    ("Service", "kubernetes"),
+    ("ServiceAccount", "default"),
+    ("ConfigMap", "kube-root-ca.crt"),
+}
 
 
-def is_app(owner: Manifest) -> bool:
-    """Whether an owner reference names a ContainerApp of ours: another group may have a kind of that name, too."""
-    return owner.get("kind") == KIND and str(owner.get("apiVersion")).partition("/")[0] == GROUP
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owners:
+    """Finds the custom object that a child belongs to.
+
+    `labels` has the kind that each owner label speaks of.
+    """
+
+    labels: Mapping[str, str]
+
+    @classmethod
+    def of(cls, controllers: Iterable[Controller]) -> Owners:
+        """Return the finder for these custom kinds."""
+        return cls(labels={each.label: each.resource.kind for each in controllers})
+
+    def key(self, child: Manifest) -> Key | None:
+        """Return the owner by the owner reference, else by the label."""
+        metadata = child["metadata"]
+        namespace = metadata["namespace"]
+        for owner in metadata.get("ownerReferences") or ():
+            if owner.get("kind") in self.labels.values() and _is_ours(owner):
+                return Key(owner["kind"], namespace, owner["name"])
+        labels = metadata.get("labels") or {}
+        return next(
+            (Key(kind, namespace, labels[label]) for label, kind in self.labels.items() if labels.get(label)),
+            None,
+        )
 
 
 def owned_by(manifest: Manifest, uid: str) -> bool:
-    """Whether the app with `uid` controls the object."""
-    return any(owner.get("uid") == uid for owner in _owners(manifest))
+    """Whether the custom object with `uid` owns the object, or has adopted it."""
+    return any(owner.get("uid") == uid for owner in _owners(manifest)) or adopted_by(manifest, uid)
 
 
-def owned_by_predecessor(manifest: Manifest, name: str, uid: str | None) -> bool:
-    """Whether an earlier app of the same name owned it; any app of the name where there is no `uid`."""
+def adopted_by(manifest: Manifest, uid: str) -> bool:
+    """Whether the custom object with `uid` has adopted the object."""
+    annotations = manifest["metadata"].get("annotations") or {}
+    return bool(annotations.get(ADOPTED_ANNOTATION) == uid)
+
+
+def adoptable(manifest: Manifest) -> bool:
+    """Whether the object may be adopted: no controller owns it, and Kubernetes does not keep it itself."""
+    name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
+    kept = (manifest["kind"], name) in _KEPT_BY_KUBERNETES or namespace.startswith("kube-")
+    return not kept and not any(owner.get("controller") for owner in _owners(manifest))
+
+
+def as_adopted(manifest: Manifest, uid: str) -> Manifest:
+    """Return what is written over an adopted object: no owner reference, because it outlives its adopter."""
+    metadata = {key: value for key, value in manifest["metadata"].items() if key != "ownerReferences"}
+    annotations = {**metadata.get("annotations", {}), ADOPTED_ANNOTATION: uid}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+
+
+def owned_by_predecessor(manifest: Manifest, key: Key, uid: str | None) -> bool:
+    """Whether an earlier custom object of the same kind and name owned it; any one of the name where `uid` is None."""
     return any(
-        is_app(owner) and owner.get("name") == name and owner.get("uid") != uid for owner in _owners(manifest)
+        owner.get("kind") == key.kind
+        and owner.get("name") == key.name
+        and _is_ours(owner)
+        and owner.get("uid") != uid
+        for owner in _owners(manifest)
     )
 
 
-def stale_children(
-    *, live: Iterable[Manifest], desired: Iterable[Manifest], uid: str
-) -> tuple[ObjectRef, ...]:
-    """References of live children of the app that are no longer wanted, in a stable order."""
-    wanted = {ObjectRef.of(manifest) for manifest in desired}
-    owned = {
-        ObjectRef.of(manifest) for manifest in live if owned_by(manifest, uid) and not deleting(manifest)
-    }
-    return tuple(sorted(owned - wanted))
-
-
-def leftovers(*, live: Iterable[Manifest], name: str, uid: str | None) -> tuple[ObjectRef, ...]:
-    """References of what another app of the name than `uid` has left and nobody else owns, in a stable order."""
+def orphans(*, live: Iterable[Manifest], key: Key, uid: str | None) -> tuple[ObjectRef, ...]:
+    """Return what another object of the name than `uid` has left and nobody else owns, in a stable order."""
     return tuple(
         sorted(
             ObjectRef.of(manifest)
             for manifest in live
-            if owned_by_predecessor(manifest, name, uid)
+            if owned_by_predecessor(manifest, key, uid)
             and len(_owners(manifest)) == 1
             and not deleting(manifest)
         )
@@ -55,6 +99,11 @@ def leftovers(*, live: Iterable[Manifest], name: str, uid: str | None) -> tuple[
 def deleting(manifest: Manifest) -> bool:
     """Whether the object's deletion has begun."""
     return "deletionTimestamp" in manifest["metadata"]
+
+
+def _is_ours(owner: Manifest) -> bool:
+    """Whether an owner reference names our API group: another group may have a kind of the same name."""
+    return str(owner.get("apiVersion")).partition("/")[0] == GROUP
 
 
 def _owners(manifest: Manifest) -> list[Manifest]:

@@ -1,167 +1,130 @@
 """Desired against live: exactly the writes that are needed, and none when nothing differs. Pure.
 
 A child is written when it is missing, when a field that we set has another value, or when we used to set a field
-that we no longer want (told by a hash of the manifest in an annotation). Fields that others set are never looked
-at: defaults, injected annotations, sidecars.
+that we no longer want (a hash of the manifest in an annotation shows it). An object without the owner's reference is
+never the owner's to change or delete.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from math import ceil
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
-import orjson
+from containerapp.core.diff import differs
+from containerapp.core.model import Key, Manifest, ObjectRef, Prune
+from containerapp.core.ownership import (
+    adoptable,
+    adopted_by,
+    as_adopted,
+    deleting,
+    orphans,
+    owned_by,
+    owned_by_predecessor,
+)
 
-from containerapp.api.schema.quantity import quantity
-from containerapp.core.model import HASH_ANNOTATION, Manifest, ObjectRef
-from containerapp.core.ownership import deleting, leftovers, owned_by, owned_by_predecessor, stale_children
 
-_LIST_KEYS: dict[str, tuple[str, ...]] = {
-    "containers": ("name",),
-    "env": ("name",),
-    "imagePullSecrets": ("name",),
-    "ownerReferences": ("uid",),
-    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
-}
-"""Lists that Kubernetes merges by key, so that others may add items; `ports` is keyed by what it holds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """The custom object that a plan is for. `adopts`: it may take over objects that no controller owns."""
 
-_FREE_KEYS = {"annotations", "labels", "matchLabels"}
-"""Maps whose keys are the user's words, not fields."""
-
-_ATOMIC = {"selector", "labelSelector"}
-"""Maps that Kubernetes takes as one value: whoever adds a label to a selector has changed what it selects."""
-
-_OMITTED_WHEN_EMPTY = {"initialDelaySeconds", "prefix", "value"}
-"""Fields that Kubernetes leaves out of what it stores where they are empty or zero; all others it keeps."""
+    key: Key
+    uid: str
+    adopts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The writes of one reconcile, in order.
 
-    `creates` were not seen live and must not exist; `updates` differ from what lives; `deletes` are no longer
-    wanted; `foreign` stand in the way without being ours; `waiting` belong to a deleted app of the same name
-    or are themselves being deleted, and will be gone; `leftovers` are all that such an app alone has left, wanted
-    again or not: nobody else may ever remove it.
+    `prune_first` and `prune_last` are no longer wanted; `creates` were not seen live and must not exist; `updates`
+    differ from what lives. `conflicts` stand in the way and belong to others; `terminating` are in the way and will be
+    gone; `orphans` belong to a deleted object of the same name alone. `unseen` are in the inventory, and neither wanted
+    nor shown by the watches: they are gone, or their labels were removed. `live` is what the plan was made from.
     """
 
+    live: Mapping[ObjectRef, Manifest]
+    prune_first: tuple[ObjectRef, ...] = ()
     creates: tuple[Manifest, ...] = ()
     updates: tuple[Manifest, ...] = ()
-    deletes: tuple[ObjectRef, ...] = ()
-    foreign: tuple[ObjectRef, ...] = ()
-    waiting: tuple[ObjectRef, ...] = ()
-    leftovers: tuple[ObjectRef, ...] = ()
+    prune_last: tuple[ObjectRef, ...] = ()
+    unseen: tuple[ObjectRef, ...] = ()
+    conflicts: tuple[ObjectRef, ...] = ()
+    terminating: tuple[ObjectRef, ...] = ()
+    orphans: tuple[ObjectRef, ...] = ()
 
     @property
     def empty(self) -> bool:
         """Whether nothing needs to be written."""
-        return not (self.creates or self.updates or self.deletes or self.leftovers)
+        return not (
+            self.prune_first or self.creates or self.updates or self.prune_last or self.unseen or self.orphans
+        )
+
+
+@dataclass(kw_only=True)
+class _Sorted:
+    creates: list[Manifest] = field(default_factory=list)
+    updates: list[Manifest] = field(default_factory=list)
+    conflicts: list[Manifest] = field(default_factory=list)
+    terminating: list[Manifest] = field(default_factory=list)
 
 
 def make_plan(
     *,
     desired: Iterable[Manifest],
     live: Mapping[ObjectRef, Manifest],
-    owner: tuple[str, str],
-    adopt: bool,
-    keep: frozenset[ObjectRef] | None = frozenset(),
+    owner: Owner,
+    prune: Callable[[ObjectRef], Prune],
+    inventory: Iterable[ObjectRef] = (),
+    complete: bool = True,
 ) -> Plan:
-    """Compare the stamped `desired` manifests with the `live` children of the app `owner` (name, uid).
+    """Compare the stamped `desired` manifests with the `live` objects under the owner's name.
 
-    `adopt` lets foreign objects be taken over; `keep` names children that are not wanted any more but needed. It is
-    None while not everything that is wanted could be rendered: what is missing then is not unwanted.
+    `prune` says when a child that is not wanted is deleted; `inventory` are the children that the status names. Not
+    `complete`: not all that is wanted could be rendered, so nothing that lives is changed or deleted. Pods of the old
+    version run on, and what they need stays as it is.
     """
-    name, uid = owner
-    wanted = tuple(desired)
-    sorted_out: dict[str, list[Manifest]] = {"creates": [], "updates": [], "foreign": [], "waiting": []}
+    found = _Sorted()
+    wanted = tuple(for_live(manifest, live.get(ObjectRef.of(manifest)), owner) for manifest in desired)
     for manifest in wanted:
-        verdict = _judge(manifest, live.get(ObjectRef.of(manifest)), name=name, uid=uid, adopt=adopt)
-        if verdict is not None:
-            sorted_out[verdict].append(manifest)
+        if (pile := _pile(found, manifest, live.get(ObjectRef.of(manifest)), owner)) is not None:
+            pile.append(manifest)
+    stale = unwanted(live=live.values(), desired=wanted, uid=owner.uid) if complete else ()
+    seen = {*live, *map(ObjectRef.of, wanted)}
     return Plan(
-        creates=tuple(sorted_out["creates"]),
-        updates=tuple(sorted_out["updates"]),
-        deletes=()
-        if keep is None
-        else tuple(
-            ref for ref in stale_children(live=live.values(), desired=wanted, uid=uid) if ref not in keep
-        ),
-        foreign=tuple(ObjectRef.of(manifest) for manifest in sorted_out["foreign"]),
-        waiting=tuple(ObjectRef.of(manifest) for manifest in sorted_out["waiting"]),
-        leftovers=leftovers(live=live.values(), name=name, uid=uid),
+        live=live,
+        prune_first=tuple(ref for ref in stale if prune(ref) is Prune.NOW),
+        creates=tuple(found.creates),
+        updates=tuple(found.updates) if complete else (),
+        prune_last=tuple(ref for ref in stale if prune(ref) is Prune.AFTER_ROLLOUT),
+        unseen=tuple(ref for ref in inventory if ref not in seen and prune(ref) is not Prune.NEVER),
+        conflicts=tuple(map(ObjectRef.of, found.conflicts)),
+        terminating=tuple(map(ObjectRef.of, found.terminating)),
+        orphans=orphans(live=live.values(), key=owner.key, uid=owner.uid),
     )
 
 
-def _judge(manifest: Manifest, live: Manifest | None, *, name: str, uid: str, adopt: bool) -> str | None:
+def for_live(manifest: Manifest, live: Manifest | None, owner: Owner) -> Manifest:
+    """Return what is to be written over `live`: an object that is adopted, or will be, gets no owner reference."""
+    if live is None or deleting(live):
+        return manifest
+    adopted = adopted_by(live, owner.uid) if owned_by(live, owner.uid) else owner.adopts and adoptable(live)
+    return as_adopted(manifest, owner.uid) if adopted else manifest
+
+
+def unwanted(*, live: Iterable[Manifest], desired: Iterable[Manifest], uid: str) -> tuple[ObjectRef, ...]:
+    """Return the live children of the owner that are no longer wanted, in a stable order."""
+    wanted = {ObjectRef.of(manifest) for manifest in desired}
+    owned = {
+        ObjectRef.of(manifest) for manifest in live if owned_by(manifest, uid) and not deleting(manifest)
+    }
+    return tuple(sorted(owned - wanted))
+
+
+def _pile(found: _Sorted, manifest: Manifest, live: Manifest | None, owner: Owner) -> list[Manifest] | None:
     if live is None:
-        return "creates"
-    if deleting(live) or owned_by_predecessor(live, name, uid):
-        return "waiting"
-    if not owned_by(live, uid) and not adopt:
-        return "foreign"
-    return "updates" if differs(manifest, live) else None
-
-
-def stamped(manifest: Manifest) -> Manifest:
-    """Return the manifest with an annotation that tells by its hash whether we would write the same again."""
-    metadata = manifest["metadata"]
-    digest = hashlib.sha256(orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
-    annotations = {**metadata.get("annotations", {}), HASH_ANNOTATION: digest}
-    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
-
-
-def differs(desired: Any, live: Any, field: str = "") -> bool:
-    """Whether `live` lacks or contradicts anything that `desired` says."""
-    if desired == live:
-        return False  # most of what is compared, and told apart in one step
-    if field in _ATOMIC:
-        return True
-    if isinstance(desired, dict):
-        if not isinstance(live, dict):
-            return bool(desired)
-        if field in {"requests", "limits"}:
-            return any(_quantity_differs(amount, live.get(name)) for name, amount in desired.items())
-        free = field in _FREE_KEYS
-        return any(differs(value, live.get(key), "" if free else key) for key, value in desired.items())
-    if isinstance(desired, list):
-        return _list_differs(desired, live or [], field)
-    if live is None:
-        return bool(desired) or field not in _OMITTED_WHEN_EMPTY
-    return True
-
-
-def _list_differs(desired: list[Any], live: list[Any], field: str) -> bool:
-    """Keyed lists may hold others' items between ours, in our order; all other lists are ours whole."""
-    keys = _keys_of(desired, field)
-    if keys is None:
-        return len(desired) != len(live) or any(differs(a, b) for a, b in zip(desired, live, strict=True))
-    wanted = {_key(item, keys): item for item in desired}
-    present = {_key(item, keys): item for item in live}
-    order = [key for key in present if key in wanted]
-    return order != list(wanted) or any(differs(item, present[key]) for key, item in wanted.items())
-
-
-def _keys_of(items: list[Any], field: str) -> tuple[str, ...] | None:
-    if field == "ports" and items:
-        number = "containerPort" if "containerPort" in items[0] else "port"
-        return (number, "protocol")
-    return _LIST_KEYS.get(field)
-
-
-def _key(item: Manifest, keys: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(item.get(key) for key in keys)
-
-
-def _quantity_differs(desired: str, live: str | None) -> bool:
-    """Kubernetes stores quantities in a canonical form: 1000m becomes 1, 0.5 becomes 500m, 0.1m becomes 1m."""
-    return live is None or _thousandths(desired) != _thousandths(live)
-
-
-@lru_cache(maxsize=1024)
-def _thousandths(amount: str) -> int:
-    """Round up as Kubernetes does: https://github.com/kubernetes/kubernetes/issues/18538."""
-    return ceil(quantity(amount) * 1000)
+        return found.creates
+    if deleting(live) or owned_by_predecessor(live, owner.key, owner.uid):
+        return found.terminating
+    if not owned_by(live, owner.uid) and not (owner.adopts and adoptable(live)):
+        return found.conflicts
+    return found.updates if differs(manifest, live) else None

@@ -1,245 +1,298 @@
-"""Carries out a plan: creates what can only be created, writes over what is ours, prunes last. Writes to children only.
+"""Carries out a plan: deletes what must go first, creates, updates, and prunes last. Writes to children only.
 
-Called by the reconcile once a round. Every write names the object it is meant for, so that nothing is made anew that
-has just been deleted, and nothing of somebody else's is touched; each answer goes into the cache at once.
+Called by the reconcile once a round. Every write names the object that it is meant for, so that nothing is created
+again that was just deleted, and nothing of another owner is touched; each answer goes into the store at once.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from containerapp.api.containerapp import API_VERSION, PLURAL, ContainerApp
-from containerapp.controllers.containerapp.children import CHILDREN, selector
-from containerapp.core.model import ADOPT_ANNOTATION, AppKey, Manifest, ObjectRef
-from containerapp.core.ownership import deleting, leftovers, owned_by, owned_by_predecessor
-from containerapp.core.plan import Plan, differs
+from containerapp.api.schema import GROUP
+from containerapp.core.diff import differs, repair
+from containerapp.core.model import (
+    ADOPT_ANNOTATION,
+    ADOPTED_ANNOTATION,
+    HASH_ANNOTATION,
+    INITIAL_REPLICAS_ANNOTATION,
+    MANAGED_BY_LABEL,
+    MANAGER,
+    Key,
+    Manifest,
+    ObjectRef,
+    Resource,
+)
+from containerapp.core.ownership import (
+    adoptable,
+    adopted_by,
+    deleting,
+    orphans,
+    owned_by,
+    owned_by_predecessor,
+)
+from containerapp.core.plan import Owner, Plan, for_live
 from containerapp.errors import Blocked, ContainerAppError, Transient
-from containerapp.kube.client import Client, Conflict, Invalid, NotFound, path
-from containerapp.kube.store import Cache, without_managed_fields
+from containerapp.kube.client import Client, Conflict, Invalid, NamespaceTerminating, NotFound, path
+from containerapp.kube.store import Stores, without_managed_fields
 
 _logger = logging.getLogger(__name__)
 
 _ABSENT_VERSION = "1"
 """No stored object has this resourceVersion: applying with it creates an object or fails with a conflict."""
 
-_UPDATES_AT_ONCE = 4.0
-_PAUSE = (10.0, 60.0)
-"""Seconds between two updates of an app that does not rest: at first, and at the longest."""
-
-_PLURALS = {(child.resource.api_version, child.resource.kind): child.resource.plural for child in CHILDREN}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """The app that a plan is for, and its children as they were when the plan was made."""
-
-    key: AppKey
-    app: ContainerApp
-    live: Mapping[ObjectRef, Manifest]
-
-    @property
-    def adopts(self) -> bool:
-        """Whether the user lets the app take over what is not its own."""
-        return self.app.metadata.annotations.get(ADOPT_ANNOTATION) == "true"
-
-
-@dataclass(slots=True, kw_only=True)
-class _Budget:
-    """The updates that an app had left at `since` on the clock, and how often it asked for more since its last one."""
-
-    since: float
-    left: float = _UPDATES_AT_ONCE
-    pause: float = _PAUSE[0]
-    refused: int = 0
+_HAND_OVER = f"{MANAGER}-hand-over"
+"""Field manager that keeps `spec.replicas` from being reset while it passes to an autoscaler."""
 
 
 @dataclass(kw_only=True)
-class Writer:
-    """Writes children. `clock` is monotonic."""
+class Applier:
+    """Writes children."""
 
     client: Client
-    cache: Cache
-    clock: Callable[[], float]
-    _budgets: dict[AppKey, _Budget] = field(default_factory=dict)
+    stores: Stores
+    adopted: Callable[[Key, Manifest], None]
+    """Called with each object that a custom object has adopted."""
 
-    def hold_off(self, key: AppKey) -> float:
-        """Take one update out of the app's budget; return the seconds until there is one, 0 where there was.
-
-        Somebody who undoes each of our writes at once must not make a war of it, nor an app that is edited without
-        end keep the cluster busy with Pods that live for a second. While it asks for more than one a second, the pause
-        between two doubles.
-        """
-        now = self.clock()
-        budget = self._budgets.setdefault(key, _Budget(since=now))
-        budget.left = min(_UPDATES_AT_ONCE, budget.left + (now - budget.since) / budget.pause)
-        budget.since = now
-        if budget.left < 1.0:
-            budget.refused += 1
-            return (1.0 - budget.left) * budget.pause
-        first, longest = _PAUSE
-        budget.pause = min(2 * budget.pause, longest) if budget.refused > budget.pause else first
-        budget.left, budget.refused = budget.left - 1.0, 0
-        return 0.0
-
-    def has_spare(self, key: AppKey) -> bool:
-        """Whether the app may be updated once more without being held off."""
-        return key not in self._budgets or self._budgets[key].left >= 1.0
-
-    def pause_begins(self, key: AppKey) -> bool:
-        """Whether the app was just held off for the first time since its last update."""
-        return self._budgets[key].refused == 1
-
-    def forget(self, key: AppKey) -> None:
-        """Drop the budget of an app that is gone."""
-        self._budgets.pop(key, None)
-
-    async def still_exists(self, key: AppKey, uid: str) -> bool | None:
-        """Ask for the app, and take the answer into the cache: True while it lives as it was, None when none does.
-
-        Asked before a child that was there is made again: children vanish with their app, and after a broken watch
-        nobody may have told of the app's own end. Likewise before an earlier app's child is taken for garbage. An
-        answer that is news is False, too: the watch that brings it later brings nothing new, so that whoever asked
-        has to begin anew with it.
-        """
-        try:
-            stored = without_managed_fields(await self.client.get(path(API_VERSION, PLURAL, *key)))
-        except NotFound:
-            self.cache.drop_app(key, uid)
-            return None
-        news = self.cache.put_app(stored)
-        return stored["metadata"]["uid"] == uid and not deleting(stored) and not news
-
-    async def bring_back(self, target: Target, ref: ObjectRef) -> bool:
-        """Give a child of the app its labels back, and with them its place in the watches, where somebody took them.
-
-        False where there is no such child any more, or it is not the app's.
-        """
-        url = _url(target.key, ref)
-        try:
-            stored = await self.client.get(url)
-            if deleting(stored) or not owned_by(stored, target.app.metadata.uid):
-                return False
-            _logger.info("%s has lost its labels, and gets them back", ref)
-            identity = {"uid": stored["metadata"]["uid"], "labels": selector(target.app)}
-            self.cache.put_child(without_managed_fields(await self.client.merge(url, {"metadata": identity})))
-        except NotFound:
-            return False
-        return True
-
-    async def converge(
-        self, target: Target, plan: Plan, *, settled: Callable[[], bool]
+    async def apply(
+        self, owner: Owner, plan: Plan, *, may_prune: Callable[[], bool]
     ) -> ContainerAppError | None:
-        """Write what differs; prune what is no longer wanted, but not while a write fails or the rollout goes on.
+        """Write what differs; then delete what the old version may have needed, if nothing failed and it is gone.
 
-        Pods of the old version still need what the new one does without. Return the first thing that went wrong.
+        Return the first thing that went wrong; a namespace that is being deleted comes before all else.
         """
-        errors: list[ContainerAppError] = [_name_taken(ref) for ref in plan.foreign]
-        writes = [
-            *(partial(self.clear_away, target.key, target.live[ref]) for ref in plan.leftovers),
-            *(partial(self._create, target, manifest) for manifest in plan.creates),
-            *(partial(self._update, target, manifest) for manifest in plan.updates),
-        ]
+        errors: list[ContainerAppError] = [_name_taken(ref) for ref in plan.conflicts]
         if plan.creates or plan.updates:
             _logger.info("Writing %s", _summary(plan))
+        await self._all(
+            errors,
+            *(partial(self._delete, owner, plan.live[ref]) for ref in plan.prune_first),
+            *(partial(self.delete_orphan, owner.key, plan.live[ref]) for ref in plan.orphans),
+            *(partial(self._create, owner, manifest) for manifest in plan.creates),
+            *(partial(self._update, owner, manifest, plan.live) for manifest in plan.updates),
+        )
+        if (plan.prune_last or plan.unseen) and not errors and may_prune():
+            await self._all(
+                errors,
+                *(partial(self._delete, owner, plan.live[ref]) for ref in plan.prune_last),
+                *(partial(self._delete_unlabelled, owner, ref) for ref in plan.unseen),
+            )
+        return errors[0] if errors else None
+
+    async def _all(
+        self, errors: list[ContainerAppError], *writes: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Try each write, whatever became of the one before, and collect the errors."""
         for write in writes:
             try:
                 await write()
+            except NamespaceTerminating:
+                raise
             except ContainerAppError as error:
                 errors.append(error)
-        if plan.deletes and not errors and settled():
-            errors += await self._prune(target, plan.deletes)
-        return errors[0] if errors else None
 
-    async def _prune(self, target: Target, refs: tuple[ObjectRef, ...]) -> list[ContainerAppError]:
-        errors = []
-        for ref in refs:
-            _logger.info("Deleting %s", ref)
-            try:
-                await self.client.delete(_url(target.key, ref), uid=target.live[ref]["metadata"]["uid"])
-            except NotFound:
-                _logger.debug("%s was gone already", ref)
-            except ContainerAppError as error:
-                errors.append(error)
-        return errors
+    async def _delete_unlabelled(self, owner: Owner, ref: ObjectRef) -> None:
+        """Delete a child of the owner that the watches do not show, where it exists: its labels were removed."""
+        try:
+            stored = await self.client.get(self._url(owner.key, ref))
+        except NotFound:
+            return
+        if owned_by(stored, owner.uid) and not deleting(stored):
+            await self._delete(owner, stored)
 
-    async def clear_away(self, key: AppKey, left: Manifest) -> None:
-        """Delete what an earlier app of the name left behind, as the garbage collector would; its end is an event.
+    async def delete_orphan(self, key: Key, orphan: Manifest) -> None:
+        """Delete what a former object of the name has left, as the garbage collector would.
 
-        Whoever changes it meanwhile, say by taking its owner away to keep it, comes first.
+        A change meanwhile, such as the removal of its owner in order to keep it, wins.
         """
-        ref, metadata = ObjectRef.of(left), left["metadata"]
-        _logger.info("Deleting %s, which an earlier app of the name left behind", ref)
+        ref, metadata = ObjectRef.of(orphan), orphan["metadata"]
+        _logger.info("Deleting %s, an orphan of an earlier %s", ref, key)
         try:
             await self.client.delete(
-                _url(key, ref), uid=metadata["uid"], resourceVersion=metadata["resourceVersion"]
+                self._url(key, ref), uid=metadata["uid"], resourceVersion=metadata["resourceVersion"]
             )
         except (NotFound, Conflict) as error:
-            _logger.debug("%s was not left behind any more: %s", ref, error)
+            _logger.debug("%s is no orphan any more: %s", ref, error)
 
-    async def _create(self, target: Target, manifest: Manifest) -> None:
+    async def managers(self, key: Key, ref: ObjectRef) -> list[str]:
+        """Return the other field managers of a child, the one that wrote last first."""
+        try:
+            stored = await self.client.get(self._url(key, ref))
+        except ContainerAppError:
+            return []
+        entries = [
+            entry
+            for entry in stored["metadata"].get("managedFields", ())
+            if not entry["manager"].startswith(MANAGER) and entry.get("subresource") != "status"
+        ]
+        newest = sorted(entries, key=lambda entry: str(entry.get("time", "")), reverse=True)
+        return list(dict.fromkeys(entry["manager"] for entry in newest))
+
+    async def _delete(self, owner: Owner, child: Manifest) -> None:
+        """Delete a child that is no longer wanted; one that was adopted is released."""
+        ref, key = ObjectRef.of(child), owner.key
+        if adopted_by(child, owner.uid):
+            await self._release(key, ref, child)
+            return
+        _logger.info("Deleting %s", ref)
+        try:
+            await self.client.delete(self._url(key, ref), uid=child["metadata"]["uid"])
+        except NotFound:
+            _logger.debug("%s was gone already", ref)
+        self.stores.of(ref).lose(key.namespace, ref.name)
+
+    async def _release(self, key: Key, ref: ObjectRef, child: Manifest) -> None:
+        """Leave an adopted object to its former owner: as it is, without our marks."""
+        _logger.info("Releasing %s", ref)
+        marks = [name for name in child["metadata"].get("labels", {}) if name.startswith(f"{GROUP}/")]
+        labels = dict.fromkeys([MANAGED_BY_LABEL, *marks])
+        annotations = dict.fromkeys([ADOPTED_ANNOTATION, HASH_ANNOTATION])
+        metadata = {"uid": child["metadata"]["uid"], "labels": labels, "annotations": annotations}
+        await self.client.patch(self._url(key, ref), {"metadata": metadata}, strategic=False)
+        self.stores.of(ref).lose(key.namespace, ref.name)
+
+    async def _create(self, owner: Owner, manifest: Manifest) -> None:
         """Create a child that was not seen; where one exists after all, find out whose it is."""
         ref = ObjectRef.of(manifest)
-        body = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": _ABSENT_VERSION}}
+        url, body = self._url(owner.key, ref), _with_initial_replicas(manifest)
         try:
-            self._learn(manifest, await self.client.apply(_url(target.key, ref), body))
+            stored = await self.client.apply(url, _meant_for(body, resourceVersion=_ABSENT_VERSION))
         except Conflict:
-            existing = without_managed_fields(await self.client.get(_url(target.key, ref)))
-            name, uid = target.app.metadata.name, target.app.metadata.uid
-            left = leftovers(live=[existing], name=name, uid=uid)
-            if left and await self.still_exists(target.key, uid):
-                await self.clear_away(target.key, existing)
-            if deleting(existing) or owned_by_predecessor(existing, name, uid):
+            existing = without_managed_fields(await self.client.get(url))
+            if orphans(live=[existing], key=owner.key, uid=owner.uid):
+                await self.delete_orphan(owner.key, existing)
+            if deleting(existing) or owned_by_predecessor(existing, owner.key, owner.uid):
                 raise Transient(
-                    "PredecessorTerminating", f"Waiting for the old {ref} to be removed."
+                    "PredecessorTerminating", f"Waiting until the former {ref} is deleted."
                 ) from None
-            if not owned_by(existing, uid) and not target.adopts:
+            if not owned_by(existing, owner.uid) and not (owner.adopts and adoptable(existing)):
                 raise _name_taken(ref) from None
-            await self._write_over(target.key, manifest, existing["metadata"]["uid"])
+            await self._write_over(owner, url, for_live(manifest, existing, owner), existing)
+        else:
+            self._check(body, stored)
+            if body is not manifest:
+                await self._write_over(owner, url, manifest, stored)
 
-    async def _update(self, target: Target, manifest: Manifest) -> None:
-        await self._write_over(target.key, manifest, target.live[ObjectRef.of(manifest)]["metadata"]["uid"])
+    async def _update(self, owner: Owner, manifest: Manifest, live: Mapping[ObjectRef, Manifest]) -> None:
+        ref = ObjectRef.of(manifest)
+        await self._write_over(owner, self._url(owner.key, ref), manifest, live[ref])
 
-    async def _write_over(self, key: AppKey, manifest: Manifest, uid: str) -> None:
-        url, body = (
-            _url(key, ObjectRef.of(manifest)),
-            {**manifest, "metadata": {**manifest["metadata"], "uid": uid}},
-        )
+    async def _write_over(self, owner: Owner, url: str, manifest: Manifest, live: Manifest) -> None:
+        uid = live["metadata"]["uid"]
+        if _hands_over(manifest, live):
+            await self._hand_over(url, manifest, live)
+        body = _meant_for(manifest, uid=uid)
         try:
             stored = await self.client.apply(url, body)
         except Invalid:
-            # What somebody else has put into a list beside ours may break a rule: two ports of one name, say.
-            await self.client.merge(url, {"metadata": {"uid": uid}, "spec": manifest.get("spec", {})})
+            # Fields that others have added beside ours may break a rule of the kind: two handlers of one probe.
+            content, strategic = _content(manifest), _is_built_in(manifest)
+            change = repair(content, _content(live)) if strategic else content
+            await self.client.patch(url, {**change, "metadata": {"uid": uid}}, strategic=strategic)
             stored = await self.client.apply(url, body)
-        self._learn(manifest, stored)
+        self._check(manifest, stored)
+        if adopted_by(stored, owner.uid) and not owned_by(live, owner.uid):
+            self.adopted(owner.key, stored)
 
-    def _learn(self, written: Manifest, stored: Manifest) -> None:
-        """Take the answer into the cache at once; refuse to fight whoever changes it on its way in."""
-        self.cache.put_child(without_managed_fields(stored))
+    async def _hand_over(self, url: str, manifest: Manifest, live: Manifest) -> None:
+        """Let another manager own `spec.replicas` too, before it disappears from ours.
+
+        A field that no manager owns is reset: one Pod would be left.
+        https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
+        """
+        initial = int(manifest["metadata"]["annotations"][INITIAL_REPLICAS_ANNOTATION])
+        running = live["spec"].get("replicas", 1)
+        body = {
+            "apiVersion": manifest["apiVersion"],
+            "kind": manifest["kind"],
+            "metadata": {"name": manifest["metadata"]["name"], "uid": live["metadata"]["uid"]},
+            "spec": {"replicas": running or initial},
+        }
+        try:
+            await self.client.share(url, body, manager=_HAND_OVER, force=running == 0)
+        except Conflict:
+            _logger.debug("Another manager owns the replicas of %s already", url)
+
+    def _check(self, written: Manifest, stored: Manifest) -> None:
+        """Take the answer into the store; refuse to fight an admission webhook."""
+        self.stores.of(stored).put(without_managed_fields(stored))
         if differs(written, stored):
             raise Blocked(
                 "FieldContested",
-                f"{ObjectRef.of(written)} was stored otherwise than written: an admission webhook changes a field "
-                "that the app sets. Exclude the object from the webhook, or change the app.",
+                f"{ObjectRef.of(written)} was stored with other values than written: an admission webhook changes a "
+                "field that the operator sets. Exclude the object from the webhook, or change the manifest.",
             )
 
+    def _url(self, key: Key, ref: ObjectRef) -> str:
+        return url_of(self.stores.of(ref).resource, key.namespace, ref.name)
 
-def _url(key: AppKey, ref: ObjectRef) -> str:
-    return path(ref.api_version, _PLURALS[ref.api_version, ref.kind], key[0], ref.name)
+
+def url_of(resource: Resource, namespace: str, name: str) -> str:
+    """Return the URL path of an object."""
+    return path(resource.api_version, resource.plural, namespace, name)
+
+
+def _meant_for(manifest: Manifest, **identity: str) -> Manifest:
+    return {**manifest, "metadata": {**manifest["metadata"], **identity}}
+
+
+def _content(manifest: Manifest) -> Manifest:
+    return {
+        key: value
+        for key, value in manifest.items()
+        if key not in {"apiVersion", "kind", "metadata", "status"}
+    }
+
+
+def _is_built_in(manifest: Manifest) -> bool:
+    """Whether Kubernetes itself defines the kind: strategic merge patches are for those only.
+
+    Groups below its own, such as gateway.networking.k8s.io, are those of CustomResourceDefinitions.
+    """
+    group = str(manifest["apiVersion"]).rpartition("/")[0]
+    return "." not in group.removesuffix(".k8s.io")
+
+
+def _hands_over(manifest: Manifest, live: Manifest) -> bool:
+    """Whether `manifest` leaves `spec.replicas` to an autoscaler, and `live` did not yet."""
+    return _initial_replicas(manifest) is not None and _initial_replicas(live) is None
+
+
+def _initial_replicas(manifest: Manifest) -> str | None:
+    value: str | None = manifest["metadata"].get("annotations", {}).get(INITIAL_REPLICAS_ANNOTATION)
+    return value
+
+
+def _with_initial_replicas(manifest: Manifest) -> Manifest:
+    """Return what is created first: with the replicas that an autoscaler starts from, not handed over yet."""
+    initial = _initial_replicas(manifest)
+    if initial is None:
+        return manifest
+    metadata = manifest["metadata"]
+    kept = {key: text for key, text in metadata["annotations"].items() if key != INITIAL_REPLICAS_ANNOTATION}
+    return {
+        **manifest,
+        "metadata": {**metadata, "annotations": kept},
+        "spec": {**manifest["spec"], "replicas": int(initial)},
+    }
 
 
 def _name_taken(ref: ObjectRef) -> Blocked:
-    return Blocked(
-        "NameTaken",
-        f"{ref} exists already and does not belong to this app. Rename the app, delete the {ref.kind}, or let the "
-        f"app take it over with the annotation {ADOPT_ANNOTATION}=true.",
+    run_as = (
+        f"To run as it, set spec.serviceAccountName to {ref.name}. Or "
+        if ref.kind == "ServiceAccount"
+        else ""
     )
+    rename = "rename this object" if run_as else "Rename this object"
+    remedy = f"{run_as}{rename}, delete the {ref.kind}, or adopt it: see the annotation {ADOPT_ANNOTATION}."
+    return Blocked("NameTaken", f"{ref} exists already and has another owner. {remedy}")
 
 
 def _summary(plan: Plan) -> str:
-    parts = {"create": plan.creates, "update": plan.updates}
+    parts: dict[str, Iterable[Manifest]] = {"create": plan.creates, "update": plan.updates}
     return "; ".join(
         f"{verb} {', '.join(str(ObjectRef.of(manifest)) for manifest in manifests)}"
         for verb, manifests in parts.items()

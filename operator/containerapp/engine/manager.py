@@ -1,7 +1,7 @@
-"""What runs while a replica leads: one queue, a few workers, reflectors of the children and the watch of the apps.
+"""What runs while a replica leads: queue, workers, informers of the children, watch of the custom objects.
 
-Made anew by main with every turn, so that nothing of the cluster is remembered from the last. Wires and ends the parts
-in order; every decision about an app is made below.
+Made by main with each term as leader, so that nothing of the cluster is remembered from the last one. It connects and
+ends the parts in order; every decision about an object is made below.
 """
 
 from __future__ import annotations
@@ -9,30 +9,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-
-import aiohttp
+from typing import Protocol
 
 from containerapp import logs
-from containerapp.aws.ecr import EcrSource
-from containerapp.controllers.containerapp.children import CHILDREN
-from containerapp.core.model import AppKey, Manifest
-from containerapp.engine.apply import Writer
+from containerapp.core.events import adopted, event_manifest
+from containerapp.core.model import Controller, Digests, Key, Manifest, ObjectRef, Platform, Resource
+from containerapp.engine.apply import Applier
 from containerapp.engine.reconcile import Next, Reconciler
 from containerapp.engine.recorder import Recorder
 from containerapp.errors import Blocked, ContainerAppError, InvalidSpec, Transient
 from containerapp.kube.client import Client
-from containerapp.kube.informer import Reflector
+from containerapp.kube.informer import Informer
 from containerapp.kube.queue import WorkQueue
-from containerapp.kube.store import Cache
-from containerapp.kube.watch import AppWatch
+from containerapp.kube.store import Stores
+from containerapp.kube.watch import CustomWatch
 from containerapp.metrics import STATES, Metrics
-from containerapp.registries.oci import OciSource
-from containerapp.registries.resolver import DigestResolver, Timing
 from containerapp.settings import Settings
 from containerapp.tasks import cancelled, end
 
@@ -42,71 +38,77 @@ _FLUSH = 2.0
 """Seconds that Events which wait to be written have when the replica is told to stop."""
 
 _BLOCKED_RETRY = 30.0
-"""First delay, in seconds, before something that somebody else has to mend is tried again."""
+"""First delay, in seconds, before something that another team has to mend is tried again."""
+
+_HANGS = 600.0
+"""Seconds after which a reconcile hangs; every request has a time-out far below."""
+
+
+class Resolver(Digests, Protocol):
+    """Answers where tags point, and asks the registries in the background."""
+
+    async def run(self) -> None:
+        """Ask registries until cancelled."""
 
 
 @dataclass(kw_only=True)
-class Leading:
-    """What runs while this replica leads: made anew with every turn, so that nothing of the cluster is remembered."""
+class Manager:
+    """Watches and reconciles the kinds of `controllers` for one term; `resolver` is made for the queue's `add`."""
 
+    controllers: tuple[Controller, ...]
     settings: Settings
     client: Client
     metrics: Metrics
-    session: aiohttp.ClientSession
-    ecr: EcrSource
+    make_resolver: Callable[[Callable[[Key], None]], Resolver]
     stop: asyncio.Event
     identity: str
-    cache: Cache = field(default_factory=Cache)
+    stores: Stores = field(init=False)
     queue: WorkQueue = field(init=False)
     synced: bool = False
-    watch: AppWatch = field(init=False)
-    _busy_since: dict[AppKey, float] = field(default_factory=dict)
+    watch: CustomWatch = field(init=False)
+    _informers: list[Informer] = field(init=False)
+    _busy_since: dict[Key, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.stores = Stores(self.controllers)
         self.queue = WorkQueue(on_wait=self.metrics.queue_wait.observe)
-        self.watch = AppWatch(
+        self._informers = self._make_informers()
+        self.watch = CustomWatch(
             client=self.client,
+            resources=tuple(controller.resource for controller in self.controllers),
             namespaces=self.settings.namespaces,
             identity=self.identity,
             take=self._take,
             stop=self.stop,
         )
         self.metrics.queue_depth.set_function(lambda: len(self.queue))
-        for state in STATES:
-            self.metrics.apps.labels(state=state).set_function(partial(self._count, state))
+        for controller in self.controllers:
+            for state in STATES:
+                counted = self.metrics.objects.labels(kind=controller.resource.kind, state=state)
+                counted.set_function(partial(self._count, controller.resource.kind, state))
 
     async def run(self) -> None:
         """Watch and reconcile until told to stop; what is being reconciled then may finish first."""
-        resolver, recorder = self._resolver(), Recorder(client=self.client)
-        reconciler = Reconciler(
-            client=self.client,
-            cache=self.cache,
-            writer=Writer(client=self.client, cache=self.cache, clock=time.monotonic),
-            digests=resolver,
-            recorder=recorder,
-            default_registry=self.settings.default_registry,
-            clock=time.monotonic,
-            now=lambda: datetime.now(UTC),
-        )
-        reflectors = self._reflectors()
+        resolver, recorder = self.make_resolver(self.queue.add), Recorder(client=self.client)
+        reconciler = self._reconciler(resolver, recorder)
         try:
             async with asyncio.TaskGroup() as tasks:
                 background = [
                     tasks.create_task(resolver.run(), name="digest resolver"),
                     tasks.create_task(recorder.run(), name="event recorder"),
                 ]
-                for reflector in reflectors:
-                    name = f"reflector of {reflector.kind.plural}"
-                    background.append(tasks.create_task(reflector.run(), name=name))
-                for reflector in reflectors:
-                    await reflector.listed.wait()
+                for informer in self._informers:
+                    name = f"informer of {informer.resource.plural}"
+                    background.append(tasks.create_task(informer.run(), name=name))
+                for informer in self._informers:
+                    await informer.synced.wait()
                 self.synced = True
                 _logger.info("All children are listed; reconciling")
                 workers = [
                     tasks.create_task(self._work(reconciler), name=f"worker {number}")
                     for number in range(self.settings.workers)
                 ]
-                background.append(tasks.create_task(self.watch.run(), name="watch of the apps"))
+                background.append(tasks.create_task(self.watch.run(), name="watch of the custom objects"))
                 await self.stop.wait()
                 await end(workers)
                 await recorder.flush(_FLUSH)
@@ -114,28 +116,51 @@ class Leading:
         finally:
             self.queue.close()
 
-    def sickness(self) -> str | None:
-        """Return a complaint when a reconcile hangs, which every time-out below should have made impossible."""
-        limit = 600.0
+    def liveness_error(self) -> str | None:
+        """Return which reconcile hangs, if one does."""
         now = time.monotonic()
-        stuck = [key for key, since in self._busy_since.items() if now - since > limit]
-        return f"the reconcile of {'/'.join(stuck[0])} hangs" if stuck else None
+        stuck = [key for key, since in self._busy_since.items() if now - since > _HANGS]
+        return f"the reconcile of {stuck[0]} hangs" if stuck else None
 
-    def unreadiness(self) -> str | None:
+    def readiness_error(self) -> str | None:
         """Return what is waited for, or what keeps failing."""
         if not self.synced:
-            return "waiting for the first lists"
+            waiting = [each.resource.plural for each in self._informers if not each.synced.is_set()]
+            return f"waiting for the first list of {', '.join(sorted(set(waiting)))}"
         if self.watch.broken:
-            return "the watch of the apps keeps failing; see the log"
+            return "the watch of the custom objects keeps failing; see the log"
         return None
+
+    def _reconciler(self, resolver: Digests, recorder: Recorder) -> Reconciler:
+        return Reconciler(
+            controllers={controller.resource.kind: controller for controller in self.controllers},
+            client=self.client,
+            stores=self.stores,
+            applier=Applier(client=self.client, stores=self.stores, adopted=partial(self._adopted, recorder)),
+            digests=resolver,
+            recorder=recorder,
+            platform=Platform(
+                default_registry=self.settings.default_registry,
+                adoption=self.settings.adoption_namespaces,
+            ),
+            clock=time.monotonic,
+            now=lambda: datetime.now(UTC),
+        )
+
+    def _adopted(self, recorder: Recorder, key: Key, child: Manifest) -> None:
+        """Record the adoption on both objects."""
+        event = adopted(ObjectRef.of(child), key)
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        recorder.record(event_manifest(event, self.stores.of(child).resource, child, now))
+        if (owner := self.stores.object(key)) is not None:
+            custom = next(each.resource for each in self.controllers if each.resource.kind == key.kind)
+            recorder.record(event_manifest(event, custom, owner, now))
 
     async def _work(self, reconciler: Reconciler) -> None:
         while True:
             key = await self.queue.get()
             self._busy_since[key] = time.monotonic()
-            reconcile = asyncio.create_task(
-                self._reconcile(reconciler, key), name=f"reconcile of {'/'.join(key)}"
-            )
+            reconcile = asyncio.create_task(self._reconcile(reconciler, key), name=f"reconcile of {key}")
             try:
                 await asyncio.shield(reconcile)
             except asyncio.CancelledError:
@@ -151,8 +176,8 @@ class Leading:
                 del self._busy_since[key]
                 self.queue.done(key)
 
-    async def _reconcile(self, reconciler: Reconciler, key: AppKey) -> None:
-        """Reconcile one app and see to its next turn; a bug at one app must not end the others' worker."""
+    async def _reconcile(self, reconciler: Reconciler, key: Key) -> None:
+        """Reconcile one object and arrange its next turn; a bug at one object must not end the others' worker."""
         started = time.monotonic()
         with logs.about(*key):
             try:
@@ -161,15 +186,15 @@ class Leading:
                 _logger.exception("Reconciling failed by a bug in the operator; it is tried again")
                 self.queue.retry(key)
                 outcome = "bug"
-        self.metrics.reconciles.labels(outcome=outcome).inc()
+        self.metrics.reconciles.labels(kind=key.kind, outcome=outcome).inc()
         self.metrics.duration.observe(time.monotonic() - started)
 
-    def _follow_up(self, key: AppKey, following: Next) -> str:
+    def _follow_up(self, key: Key, following: Next) -> str:
         match following:
             case Next(gone=True):
                 self.queue.forget(key)
                 return "gone"
-            case Next(error=None | InvalidSpec()) | Next(awaits_news=True):
+            case Next(error=None | InvalidSpec()) | Next(awaits_answer=True):
                 self.queue.succeeded(key)
                 if following.after is not None:
                     self.queue.add_after(key, following.after)
@@ -182,45 +207,46 @@ class Leading:
                 _logger.info("Next try in %.1f s: %s", delay, error)
         return _outcome(following.error)
 
-    def _take(self, what: str | None, manifest: Manifest) -> None:
+    def _take(self, resource: Resource, what: str | None, manifest: Manifest) -> None:
+        """Take one event of a custom object; kopf's first list comes without a type, and has low priority."""
         metadata = {name: value for name, value in manifest["metadata"].items() if name != "managedFields"}
-        key = (metadata["namespace"], metadata["name"])
-        if what == "DELETED":
-            changed = self.cache.drop_app(key, metadata["uid"], ended_at=int(metadata["resourceVersion"]))
-        else:
-            changed = self.cache.put_app({**manifest, "metadata": metadata})
+        key = Key(resource.kind, metadata["namespace"], metadata["name"])
+        stripped = {**manifest, "metadata": metadata}
+        changed = (self.stores.drop_object if what == "DELETED" else self.stores.put_object)(key, stripped)
         if changed:
-            (self.queue.add if what else self.queue.look_over)(key)  # kopf lists without a type
+            (self.queue.add if what else self.queue.add_low_priority)(key)
 
-    def _resolver(self) -> DigestResolver:
-        return DigestResolver(
-            ecr=self.ecr,
-            others=OciSource(self.session, observe=self.metrics.observe_lookup),
-            on_change=self.queue.add,
-            timing=Timing(refresh=self.settings.image_refresh_interval),
-        )
-
-    def _reflectors(self) -> list[Reflector]:
+    def _make_informers(self) -> list[Informer]:
         namespaces: Sequence[str | None] = self.settings.namespaces or (None,)
         return [
-            Reflector(
+            Informer(
                 client=self.client,
-                kind=child.resource,
+                store=store,
                 namespace=namespace,
-                cache=self.cache,
                 notify=self.queue.add,
-                look_over=self.queue.look_over,
+                notify_later=self.queue.add_low_priority,
+                installed=self._installed,
             )
-            for child in CHILDREN
+            for store in self.stores.child_stores().values()
             for namespace in namespaces
         ]
 
-    def _count(self, state: str) -> float:
-        return sum(known == state for known in self.cache.app_states().values())
+    def _installed(self, resource: Resource, installed: bool) -> None:  # noqa: FBT001 - the informer's callback
+        """Note that the definition of a kind has come or gone; all owners of such children look at it."""
+        known = resource not in self.stores.absent
+        if known == installed:
+            return
+        (self.stores.absent.discard if installed else self.stores.absent.add)(resource)
+        _logger.info("The kind %s is %s", resource.kind, "installed" if installed else "not installed")
+        for key in list(self.stores.states()):
+            self.queue.add_low_priority(key)
+
+    def _count(self, kind: str, state: str) -> float:
+        return sum(known == state for key, known in self.stores.states().items() if key.kind == kind)
 
 
 def _outcome(error: ContainerAppError | None) -> str:
-    """Return the word by which the metric tells how a reconcile ended."""
+    """Return the word by which the metric names the end of a reconcile."""
     match error:
         case None:
             return "success"

@@ -1,440 +1,376 @@
-"""One reconcile: read, parse, gather, render, plan, converge, status, patch. The imperative shell around the pure core.
+"""One reconcile: read, parse, gather, render, plan, apply, status, patch. The imperative shell around the pure core.
 
-Called by the workers in main with a key, whatever happened to it: state is read, never remembered, so any reconcile,
-after any crash, from any event, brings the cluster to what the app's spec asks for. Nothing here knows kopf.
+Called by the workers of the manager with a key. State is read, never remembered: any reconcile, after any crash, from
+any event, brings the cluster to what the spec asks for. It knows no custom kind: what is peculiar to one is its
+Controller's.
 """
 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from fnmatch import fnmatchcase
 
-from containerapp.api import images
-from containerapp.api.containerapp import API_VERSION, KIND, PLURAL, ContainerApp
-from containerapp.controllers.containerapp.children import CHILDREN, needed, render
-from containerapp.controllers.containerapp.diagnosis import pod_problem
-from containerapp.controllers.containerapp.image import answers_refresh, pin, recorded_pin, refresh_token
-from containerapp.controllers.containerapp.status import Rollout, compute_status, invalid_status, is_urgent
-from containerapp.core.events import Event, event_manifest, held_off, transitions
+from containerapp.core.conditions import by_type, in_progress_since, invalid_status, is_urgent
+from containerapp.core.diff import stamped
+from containerapp.core.events import event_manifest, rate_limited
 from containerapp.core.model import (
-    AppKey,
-    ImageState,
-    Inputs,
+    ADOPT_ANNOTATION,
+    Child,
+    Controller,
+    Digests,
+    Event,
+    Gathered,
+    Key,
     Manifest,
     ObjectRef,
     Outcome,
-    PinnedImage,
+    Platform,
+    Prune,
+    View,
 )
-from containerapp.core.ownership import deleting, leftovers, owned_by
-from containerapp.core.plan import Plan, make_plan, stamped
-from containerapp.engine.apply import Target, Writer
+from containerapp.core.ownership import deleting, orphans, owned_by
+from containerapp.core.plan import Owner, Plan, make_plan
+from containerapp.engine.apply import Applier, url_of
+from containerapp.engine.memory import Memories, Memory
+from containerapp.engine.pods import ASK_AFTER, PodQuestions
 from containerapp.engine.recorder import Recorder
-from containerapp.errors import ContainerAppError, InvalidSpec
+from containerapp.errors import ContainerAppError, InvalidSpec, Transient
 from containerapp.kube.client import Client, NamespaceTerminating, NotFound, path
-from containerapp.kube.store import Cache, without_managed_fields
-from containerapp.registries.resolver import DigestResolver, Failed, Pending, Resolved
+from containerapp.kube.store import Stores, without_managed_fields
 
 _logger = logging.getLogger(__name__)
 
-_PENDING_GRACE = 1.0
-"""Seconds that a registry may take before the status says that it is waited for."""
+_ANSWER_GRACE = 1.0
+"""Seconds that an answer may take before the status says that it is waited for."""
 
 _PROGRESS_INTERVAL = (2.0, 15.0)
-"""Seconds between two patches that tell no more than another count of Pods: as long as the rollout has lasted, within
-these bounds.
-"""
-
-_DIAGNOSE_AFTER = 10.0
-"""Seconds of rollout after which the Pods are asked what they wait for."""
-
-_DIAGNOSE_INTERVAL = (20.0, 300.0)
-"""Seconds between two such questions about one app: at first, and at the longest."""
-
-_WORTH_TELLING = 1.0
-"""Seconds that an app is held off at least, if that is told."""
+"""Least and greatest number of seconds between two patches that only count Pods: as long as the rollout has lasted."""
 
 _COLLECTOR_GRACE = 60.0
-"""Seconds that Kubernetes' garbage collector has for the children of an app that is gone."""
-
-_ORDER = {(child.resource.api_version, child.resource.kind): number for number, child in enumerate(CHILDREN)}
+"""Seconds that Kubernetes' garbage collector has for the children of an object that is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Next:
     """When to come back: after seconds of our own choice, or by backoff because of an error.
 
-    `awaits_news`: whoever met the error tries again by itself, and will say so.
+    `awaits_answer`: the resolver tries again, and asks for the next reconcile.
     """
 
     after: float | None = None
     error: ContainerAppError | None = None
-    awaits_news: bool = False
+    awaits_answer: bool = False
     gone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
-    """What the Pods said when they were last asked; not asked again before `valid_until` on the clock."""
+class Turn:
+    """One reconcile's object: as JSON, parsed, and what is remembered of it."""
 
-    problem: str | None
-    interval: float
-    valid_until: float
+    controller: Controller
+    key: Key
+    manifest: Manifest
+    obj: object
+    memory: Memory
+    platform: Platform
+
+    @property
+    def owner(self) -> Owner:
+        """The owner of the children; it adopts where its annotation and the platform say so."""
+        metadata = self.manifest["metadata"]
+        adopts = metadata.get("annotations", {}).get(ADOPT_ANNOTATION) == "true"
+        allowed = any(fnmatchcase(self.key.namespace, pattern) for pattern in self.platform.adoption)
+        return Owner(key=self.key, uid=metadata["uid"], adopts=adopts and allowed)
+
+    @property
+    def status(self) -> Manifest:
+        """The status that the object has; empty where it has none."""
+        return self.manifest.get("status") or {}
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the operator has not written a status yet; the API server's default has generation -1."""
+        return int(self.status.get("observedGeneration", -1)) < 0
 
 
 @dataclass(kw_only=True)
 class Reconciler:
-    """Brings one app at a time to what its spec asks for. `clock` is monotonic, `now` is UTC."""
+    """Brings one object at a time to what its spec asks for. `clock` is monotonic, `now` is UTC."""
 
+    controllers: Mapping[str, Controller]
     client: Client
-    cache: Cache
-    writer: Writer
-    digests: DigestResolver
+    stores: Stores
+    applier: Applier
+    digests: Digests
     recorder: Recorder
-    default_registry: str
+    platform: Platform
     clock: Callable[[], float]
     now: Callable[[], datetime]
-    _pending_since: dict[AppKey, float] = field(default_factory=dict)
-    _patched_at: dict[AppKey, float] = field(default_factory=dict)
-    _announced: dict[AppKey, tuple[Event, int]] = field(default_factory=dict)
-    _diagnoses: dict[AppKey, Diagnosis] = field(default_factory=dict)
-    _uids: dict[AppKey, str] = field(default_factory=dict)
-    _gone_since: dict[AppKey, float] = field(default_factory=dict)
-    _untold: dict[AppKey, frozenset[ObjectRef]] = field(default_factory=dict)
-    """Apps that something was done for, of which no status that was stored tells yet, and the children made for it."""
+    _memories: Memories = field(default_factory=Memories)
+    _pods: PodQuestions = field(init=False)
 
-    async def reconcile(self, key: AppKey) -> Next:
-        """Run all phases once for the app at `key`; what the API server refuses meanwhile is no bug of ours."""
+    def __post_init__(self) -> None:
+        self._pods = PodQuestions(client=self.client, clock=self.clock)
+
+    async def reconcile(self, key: Key) -> Next:
+        """Run all phases once for the object at `key`; what the API server refuses meanwhile is no bug of ours."""
         try:
-            return await self._run_phases(key)
+            return await self._run(self.controllers[key.kind], key)
+        except NamespaceTerminating:
+            return Next()
         except ContainerAppError as error:
             return Next(error=error)
 
-    async def _run_phases(self, key: AppKey) -> Next:
-        manifest = self.cache.app(key)
-        self._mind_identity(key, manifest)
+    async def _run(self, controller: Controller, key: Key) -> Next:
+        manifest = self.stores.object(key)
+        memory, is_new = self._memories.of(key, manifest, self.clock())
+        if is_new:
+            self.digests.forget(key)
         if manifest is None:
-            return await self._bury(key)
+            return await self._collect_orphans(key, memory)
         if deleting(manifest):
             return Next()
-        try:
-            app = ContainerApp.parse(manifest)
-        except InvalidSpec as error:
-            status = invalid_status(manifest, error, self._timestamp())
-            return await self._finish(key, manifest, status, Next(error=error))
-        return await self._serve(key, manifest, app)
-
-    async def _serve(self, key: AppKey, manifest: Manifest, app: ContainerApp) -> Next:
-        image = self._gather(key, app)
-        if image.pending and (self._waited(key) < _PENDING_GRACE or _told_of_failure(app)):
-            return Next(after=_PENDING_GRACE)
-        target = Target(key=key, app=app, live=dict(self.cache.children(key)))
-        plan = self._plan(target, image)
-        for ref in _out_of_sight(target, plan, self._untold.get(key, frozenset())):
-            if await self.writer.bring_back(target, ref):
-                return Next(after=0.0)
-        recreates = _recreates(plan, app)
-        had_some = key in self._untold or _has_waited(target)
-        doubtful = plan.leftovers or recreates or (plan.creates and had_some)
-        if doubtful and not await self.writer.still_exists(key, app.metadata.uid):
-            return Next(after=0.0)
-        if (plan.updates or recreates) and (seconds := self.writer.hold_off(key)):
-            return self._hold_off(key, manifest, seconds)
-        obstacle = await self.writer.converge(target, plan, settled=lambda: self._rollout(key, app).complete)
-        if isinstance(obstacle, NamespaceTerminating):
-            return Next()
-        if obstacle is None and self._may_tell_later(target, plan, image):
-            return Next(after=0.0)
-        outcome = Outcome(
-            image=image,
-            error=obstacle,
-            resources=self._inventory(key, app),
-            pod_problem=await self._diagnose(key, app, manifest),
+        turn = Turn(
+            controller=controller,
+            key=key,
+            manifest=manifest,
+            obj=None,
+            memory=memory,
+            platform=self.platform,
         )
-        status = compute_status(app, outcome, self.cache.children(key), self._timestamp())
-        return await self._finish(key, manifest, status, self._next(key, app, image, obstacle))
+        try:
+            turn = replace(turn, obj=controller.parse(manifest))
+        except InvalidSpec as error:
+            return await self._finish(
+                turn, invalid_status(manifest, error, self._timestamp()), Next(error=error)
+            )
+        gathered = controller.gather(self._view(turn), self.digests)
+        if self._may_wait(memory, gathered):
+            return Next(after=_ANSWER_GRACE)
+        return await self._serve(turn, gathered)
 
-    def _mind_identity(self, key: AppKey, manifest: Manifest | None) -> None:
-        """Forget all that is known of an app as soon as another one, or none, has its name."""
-        uid = manifest["metadata"]["uid"] if manifest else None
-        if self._uids.get(key) == uid:
-            return
-        self.digests.forget(key)
-        self.writer.forget(key)
-        for memory in (
-            self._pending_since,
-            self._patched_at,
-            self._announced,
-            self._diagnoses,
-            self._uids,
-            self._gone_since,
-            self._untold,
-        ):
-            memory.pop(key, None)
-        if uid is not None:
-            self._uids[key] = uid
+    async def _serve(self, turn: Turn, gathered: Gathered) -> Next:
+        desired, optional = self._render(turn, gathered)
+        plan = self._plan(turn, desired, complete=gathered.complete)
+        error = await self._write(turn, plan, complete=gathered.complete)
+        if plan.creates and turn.is_first and error is None and gathered.error is None:
+            return Next(
+                after=0.0
+            )  # the API server's default says Pending, and the next turn often says Ready
+        view = self._view(turn)
+        pruned = gathered.complete and error is None and turn.controller.settled(view)
+        outcome = Outcome(
+            gathered=gathered,
+            error=error,
+            resources=_inventory(turn.controller, (*view.live, *(() if pruned else plan.unseen))),
+            terminating=plan.terminating,
+            optional=optional,
+            pod_problem=await self._pods.problem(
+                turn.controller, view, turn.memory, self._in_progress_for(turn.manifest)
+            ),
+        )
+        status = turn.controller.status(view, outcome, self._timestamp())
+        return await self._finish(turn, status, _next(turn, outcome, status))
 
-    async def _bury(self, key: AppKey) -> Next:
-        """See that the children go with their app: the garbage collector forgets some when its watch breaks."""
-        children = self.cache.children(key)
-        left = leftovers(live=children.values(), name=key[1], uid=None)
+    def _view(self, turn: Turn) -> View:
+        """Return what the controller may see: the object's own children as the stores have them now."""
+        uid = turn.manifest["metadata"]["uid"]
+        live = {
+            ref: child
+            for ref, child in self.stores.children(turn.key).items()
+            if owned_by(child, uid) and not deleting(child)
+        }
+        return View(
+            key=turn.key,
+            obj=turn.obj,
+            live=live,
+            now=self.now(),
+            platform=self.platform,
+            absent=frozenset(self.stores.absent),
+        )
+
+    def _may_wait(self, memory: Memory, gathered: Gathered) -> bool:
+        """Whether an answer is on its way, and nothing has to be written meanwhile."""
+        if not gathered.waits:
+            memory.waits_since = None
+            return False
+        if memory.waits_since is None:
+            memory.waits_since = self.clock()
+        return gathered.error_shown or self.clock() - memory.waits_since < _ANSWER_GRACE
+
+    def _render(self, turn: Turn, gathered: Gathered) -> tuple[list[Manifest], tuple[Child, ...]]:
+        """Return the stamped manifests of all children whose kinds are installed, and the optional kinds wanted."""
+        rendered = list(turn.controller.render(turn.obj, gathered.inputs))
+        optional = {child.resource: child for child, _ in rendered if child.resource.optional}
+        absent = self.stores.absent
+        desired = [stamped(manifest) for child, manifest in rendered if child.resource not in absent]
+        return desired, tuple(optional.values())
+
+    def _plan(self, turn: Turn, desired: list[Manifest], *, complete: bool) -> Plan:
+        policies = {
+            (child.resource.api_version, child.resource.kind): child.prune for child in turn.controller.owns
+        }
+        retained = turn.controller.retained(turn.obj)
+
+        def prune(ref: ObjectRef) -> Prune:
+            return Prune.NEVER if ref in retained else policies[ref.api_version, ref.kind]
+
+        inventory = [ObjectRef.from_status(item) for item in turn.status.get("resources", ())]
+        return make_plan(
+            desired=desired,
+            live=self.stores.children(turn.key),
+            owner=turn.owner,
+            prune=prune,
+            inventory=[ref for ref in inventory if (ref.api_version, ref.kind) in policies],
+            complete=complete,
+        )
+
+    async def _write(self, turn: Turn, plan: Plan, *, complete: bool) -> ContainerAppError | None:
+        """Carry the plan out; return the first thing that went wrong."""
+        if plan.orphans and not await self._is_current(turn):
+            raise Transient("Outdated", "The object has changed a moment ago.")
+        if plan.updates or plan.creates:
+            seconds = turn.memory.bucket.take(self.clock())
+            if seconds:
+                return await self._limit(turn, plan, seconds)
+            turn.memory.limited = None
+        return await self.applier.apply(
+            turn.owner, plan, may_prune=lambda: complete and turn.controller.settled(self._view(turn))
+        )
+
+    async def _limit(self, turn: Turn, plan: Plan, seconds: float) -> Transient:
+        """Return the error of a write that has to wait; find out once which other manager writes to the child."""
+        memory = turn.memory
+        if memory.limited is None:
+            changed = ObjectRef.of((*plan.updates, *plan.creates)[0])
+            managers = await self.applier.managers(turn.key, changed) if plan.updates else []
+            memory.limited = rate_limited(changed, managers)
+            self._announce(turn, memory.limited)
+        return Transient(memory.limited.reason, memory.limited.message, retry_after=seconds)
+
+    async def _collect_orphans(self, key: Key, memory: Memory) -> Next:
+        """Delete the children of an object that is gone, where the garbage collector has missed them.
+
+        It does when the object's deletion reaches it in a broken watch (chaos, and docs/decisions/0010).
+        """
+        children = self.stores.children(key)
+        left = orphans(live=children.values(), key=key, uid=None)
         if not left:
-            self._gone_since.pop(key, None)
+            self._memories.drop(key)
             return Next(gone=True)
-        wait = self._gone_since.setdefault(key, self.clock()) + _COLLECTOR_GRACE - self.clock()
+        wait = memory.since + _COLLECTOR_GRACE - self.clock()
         if wait > 0:
             return Next(after=wait)
-        if await self.writer.still_exists(key, "") is not None:
+        if await self._stored(self.controllers[key.kind], key) is not None:
             return Next(after=0.0)
         for ref in left:
-            await self.writer.clear_away(key, children[ref])
+            await self.applier.delete_orphan(key, children[ref])
         return Next(after=_COLLECTOR_GRACE)
 
-    def _may_tell_later(self, target: Target, plan: Plan, image: ImageState) -> bool:
-        """Whether the status can wait for the next turn, what other apps need coming first: repairs, first children.
+    async def _is_current(self, turn: Turn) -> bool:
+        """Ask the API server whether the object is still the one that the watch has shown.
 
-        There is often less left to tell by then. Not twice in a row: somebody may undo every repair; nor when the next
-        one would have to wait, and the status with it. What was asked for anew, by an edit or by a refresh, is told.
+        Asked before a child of another object of the name is deleted: then that other one is gone for good.
         """
-        key, app = target.key, target.app
-        begun = plan.creates and app.status.is_first and image.pin is not None
-        asked = app.status.observed_generation != app.metadata.generation or _takes_new_digest(app, image)
-        repaired = plan.updates and not plan.creates and not asked and self.writer.has_spare(key)
-        if key in self._untold or not (begun or repaired):
-            return False
-        self._untold[key] = frozenset(map(ObjectRef.of, plan.creates))
-        return True
-
-    def _hold_off(self, key: AppKey, manifest: Manifest, seconds: float) -> Next:
-        """Say once in a pause that there is one: the user waits for it, and may not know why."""
-        if seconds >= _WORTH_TELLING and self.writer.pause_begins(key):
-            self._announce(held_off(seconds), manifest)
-        return Next(after=seconds)
-
-    def _gather(self, key: AppKey, app: ContainerApp) -> ImageState:
-        """Decide which digest the app runs, asking the resolver's cache only for what is not on record."""
-        try:
-            reference = images.parse(app.spec.image, default_registry=self.default_registry)
-        except InvalidSpec as error:
-            return ImageState(error=error)
-        if reference.digest is not None:
-            self.digests.forget(key)
-            return ImageState(pin=pin(reference, reference.digest, refresh_token(app)))
-        record = recorded_pin(app, reference, self._deployment(key, app))
-        if record is not None and answers_refresh(record, app):
-            return self._with_news(key, app, reference, record)
-        match self.digests.lookup(reference, key, request=refresh_token(app)):
-            case Resolved(digest=digest):
-                self._pending_since.pop(key, None)
-                return ImageState(pin=pin(reference, digest, refresh_token(app)))
-            case Failed(error=failure):
-                self._pending_since.pop(key, None)
-                return ImageState(pin=record, error=failure)
-            case Pending():
-                self._pending_since.setdefault(key, self.clock())
-                return ImageState(pin=record, pending=True)
-
-    def _with_news(
-        self, key: AppKey, app: ContainerApp, reference: images.ImageReference, record: PinnedImage
-    ) -> ImageState:
-        """Add where the tag points now; while nobody can tell, what the status says stands."""
-        self._pending_since.pop(key, None)
-        answer = self.digests.lookup(reference, key, known=record.digest)
-        known, latest, trouble = app.status.image, None, None
-        match answer:
-            case Resolved(digest=digest, stale_error=stale_error):
-                latest, trouble = digest, stale_error
-            case Failed(error=failure):
-                trouble = failure
-            case Pending():
-                return ImageState(
-                    pin=record, latest_digest=known.latest_digest if known else None, unasked=True
-                )
-        if latest is None and known is not None and known.reference == record.reference:
-            latest = known.latest_digest
-        moved_to = None if latest == record.digest else latest
-        return ImageState(pin=record, latest_digest=moved_to, news_error=trouble)
-
-    def _plan(self, target: Target, image: ImageState) -> Plan:
-        app = target.app
-        return make_plan(
-            desired=[stamped(manifest) for manifest in render(app, Inputs(image=image.pin))],
-            live=target.live,
-            owner=(app.metadata.name, app.metadata.uid),
-            adopt=target.adopts,
-            keep=needed(app) if image.pin is not None else None,
+        stored = await self._stored(turn.controller, turn.key)
+        return stored is not None and (
+            stored["metadata"]["resourceVersion"] == turn.manifest["metadata"]["resourceVersion"]
         )
 
-    async def _diagnose(self, key: AppKey, app: ContainerApp, manifest: Manifest) -> str | None:
-        """Ask the Pods what they wait for, once a rollout takes longer than usual, and then ever more seldom."""
-        deployment = self._deployment(key, app)
-        rollout = Rollout.of(deployment)
-        if deployment is None or rollout.complete:
-            self._diagnoses.pop(key, None)
-            return None
-        if not rollout.begun or self._rolling_for(manifest) < _DIAGNOSE_AFTER:
-            return None
-        known = self._diagnoses.get(key)
-        if known is not None and self.clock() < known.valid_until:
-            return known.problem
-        first, longest = _DIAGNOSE_INTERVAL
-        interval = min(known.interval * 2, longest) if known else first
-        problem = await self._ask_pods(key, deployment)
-        self._diagnoses[key] = Diagnosis(
-            problem=problem, interval=interval, valid_until=self.clock() + interval
-        )
-        return problem
-
-    async def _ask_pods(self, key: AppKey, deployment: Manifest) -> str | None:
-        labels = deployment["spec"]["selector"]["matchLabels"]
-        selector = ",".join(f"{name}={value}" for name, value in labels.items())
+    async def _stored(self, controller: Controller, key: Key) -> Manifest | None:
+        """Read the custom object from the API server into the store; None where there is none."""
         try:
-            pods = await self.client.get(
-                path("v1", "pods", key[0]), labelSelector=selector, limit="50", resourceVersion="0"
-            )
-        except ContainerAppError as error:
-            _logger.warning("Cannot ask the Pods: %s", error)
+            stored = await self.client.get(url_of(controller.resource, key.namespace, key.name))
+        except NotFound:
+            self.stores.lose_object(key)
             return None
-        return pod_problem(pods["items"])
+        self.stores.put_object(key, without_managed_fields(stored))
+        return stored
 
-    async def _finish(self, key: AppKey, manifest: Manifest, status: Manifest, after: Next) -> Next:
-        """Patch the status if it changed, at most once; a mere count may wait for the next one."""
-        old = manifest.get("status") or {}
+    async def _finish(self, turn: Turn, status: Manifest, after: Next) -> Next:
+        """Patch the status if it changed, at most once; a change that is mere progress waits for the next one."""
+        old = turn.status
         if status == old:
-            self._untold.pop(key, None)
             return after
-        if not is_urgent(old, status) and (wait := self._until_progress(key, manifest)) > 0:
+        if not is_urgent(old, status) and (wait := self._until_progress(turn)) > 0:
             return _sooner(after, wait)
-        # By its version: no uid is compared where a status is written, and a former app's would be the new one's.
+        # By its version: no uid is compared where a status is written, and a former object's would be the new one's.
+        resource, key = turn.controller.resource, turn.key
         metadata = {
-            "name": key[1],
-            "namespace": key[0],
-            "resourceVersion": manifest["metadata"]["resourceVersion"],
+            "name": key.name,
+            "namespace": key.namespace,
+            "resourceVersion": turn.manifest["metadata"]["resourceVersion"],
         }
-        body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": status}
-        self._untold.setdefault(key, frozenset())
+        body = {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "metadata": metadata,
+            "status": status,
+        }
+        url = path(resource.api_version, resource.plural, key.namespace, key.name, "status")
         try:
-            stored = await self.client.apply(path(API_VERSION, PLURAL, key[0], key[1], "status"), body)
+            stored = await self.client.apply(url, body)
         except NotFound as error:
-            lives = await self.writer.still_exists(key, manifest["metadata"]["uid"])
+            lives = await self._stored(turn.controller, key)
             return Next(error=error) if lives else Next(after=0.0)
-        except ContainerAppError as error:
-            return Next(error=error)
-        self._untold.pop(key, None)
-        self._patched_at[key] = self.clock()
-        self.cache.put_app(without_managed_fields(stored))
-        self._tell(key, manifest, old, status)
+        turn.memory.status_at = self.clock()
+        self.stores.put_object(key, without_managed_fields(stored))
+        for event in turn.controller.events(old, status):
+            self._announce_once(turn, event, status["observedGeneration"])
         return after
 
-    def _until_progress(self, key: AppKey, manifest: Manifest) -> float:
-        """Seconds until progress may be told again."""
+    def _until_progress(self, turn: Turn) -> float:
+        """Return the seconds until mere progress may be written again."""
         shortest, longest = _PROGRESS_INTERVAL
-        interval = min(longest, max(shortest, self._rolling_for(manifest)))
-        return self._patched_at.get(key, -math.inf) + interval - self.clock()
+        interval = min(longest, max(shortest, self._in_progress_for(turn.manifest)))
+        return turn.memory.status_at + interval - self.clock()
 
-    def _tell(self, key: AppKey, manifest: Manifest, old: Manifest, new: Manifest) -> None:
-        for event in transitions(old, new):
-            if self._announced.get(key) == (event, new["observedGeneration"]):
-                continue  # a Pod that was lost and replaced is no new rollout
-            self._announced[key] = (event, new["observedGeneration"])
-            self._announce(event, manifest)
+    def _announce_once(self, turn: Turn, event: Event, generation: int) -> None:
+        if turn.memory.event != (event, generation):  # a Pod that was lost and replaced is no new rollout
+            turn.memory.event = event, generation
+            self._announce(turn, event)
 
-    def _announce(self, event: Event, manifest: Manifest) -> None:
+    def _announce(self, turn: Turn, event: Event) -> None:
         _logger.info("%s: %s", event.reason, event.message)
-        self.recorder.record(event_manifest(event, manifest, self._timestamp()))
+        self.recorder.record(
+            event_manifest(event, turn.controller.resource, turn.manifest, self._timestamp())
+        )
 
-    def _next(
-        self, key: AppKey, app: ContainerApp, image: ImageState, error: ContainerAppError | None
-    ) -> Next:
-        if error is not None:
-            return Next(error=error)
-        if image.error is not None:
-            return Next(error=image.error, awaits_news=True)
-        rollout = self._rollout(key, app)
-        if not rollout.begun or rollout.complete:
-            return Next()  # what comes next is an event
-        known = self._diagnoses.get(key)
-        return Next(after=known.interval if known else _DIAGNOSE_AFTER)
-
-    def _inventory(self, key: AppKey, app: ContainerApp) -> tuple[ObjectRef, ...]:
-        owned = [
-            ref
-            for ref, child in self.cache.children(key).items()
-            if owned_by(child, app.metadata.uid) and not deleting(child)
-        ]
-        return tuple(sorted(owned, key=lambda ref: (_ORDER[ref.api_version, ref.kind], ref.name)))
-
-    def _deployment(self, key: AppKey, app: ContainerApp) -> Manifest | None:
-        """Return the app's own Deployment; a predecessor's of the same name is none of its."""
-        ref = ObjectRef(api_version="apps/v1", kind="Deployment", name=key[1])
-        deployment = self.cache.children(key).get(ref)
-        return deployment if deployment and owned_by(deployment, app.metadata.uid) else None
-
-    def _rollout(self, key: AppKey, app: ContainerApp) -> Rollout:
-        return Rollout.of(self._deployment(key, app))
-
-    def _rolling_for(self, manifest: Manifest) -> float:
-        """Seconds since the status began to say Reconciling or Stalled; 0 where it does not."""
-        for condition in manifest.get("status", {}).get("conditions", ()):
-            if condition["type"] in {"Reconciling", "Stalled"}:
-                return (self.now() - datetime.fromisoformat(condition["lastTransitionTime"])).total_seconds()
-        return 0.0
-
-    def _waited(self, key: AppKey) -> float:
-        return self.clock() - self._pending_since.get(key, self.clock())
+    def _in_progress_for(self, manifest: Manifest) -> float:
+        """Return the seconds since the status began to say Reconciling or Stalled; 0 where it does not."""
+        since = in_progress_since(manifest)
+        return (self.now() - since).total_seconds() if since else 0.0
 
     def _timestamp(self) -> str:
         return self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _out_of_sight(target: Target, plan: Plan, untold: frozenset[ObjectRef]) -> list[ObjectRef]:
-    """Children that the status names, or would if it had been told, neither in the watches nor wanted any more.
-
-    They were pruned a moment ago; or somebody took the labels off them, by which they are watched. The next status
-    names them no more, so that it is now or never.
-    """
-    seen = {*target.live, *map(ObjectRef.of, plan.creates)}
-    known = {*_inventoried(target.app), *untold}
-    return [ref for ref in sorted(known - seen) if (ref.api_version, ref.kind) in _ORDER]
+def _inventory(controller: Controller, refs: Iterable[ObjectRef]) -> tuple[ObjectRef, ...]:
+    """Return children in the order in which their kinds are written."""
+    order = {
+        (child.resource.api_version, child.resource.kind): number
+        for number, child in enumerate(controller.owns)
+    }
+    return tuple(sorted(refs, key=lambda ref: (order[ref.api_version, ref.kind], ref.name)))
 
 
-def _recreates(plan: Plan, app: ContainerApp) -> bool:
-    """Whether the plan creates a child that the status says was there before."""
-    known = _inventoried(app)
-    return any(ObjectRef.of(manifest) in known for manifest in plan.creates)
-
-
-def _has_waited(target: Target) -> bool:
-    """Whether the app was seen before, and has no child whose end would tell of its own: nobody may have told of it."""
-    return not target.app.status.is_first and not target.live
-
-
-def _inventoried(app: ContainerApp) -> list[ObjectRef]:
-    """Children that the status names."""
-    return [
-        ObjectRef(api_version=resource.api_version, kind=resource.kind, name=resource.name)
-        for resource in app.status.resources
-    ]
-
-
-def _told_of_failure(app: ContainerApp) -> bool:
-    """Whether the status of this very generation says that the image has no digest: asking again is no news."""
-    conditions = {condition.type: condition.status for condition in app.status.conditions}
-    current = app.status.observed_generation == app.metadata.generation
-    return current and conditions.get("ImageResolved") == "False"
-
-
-def _takes_new_digest(app: ContainerApp, image: ImageState) -> bool:
-    """Whether the app is to run another digest than its status tells of."""
-    told = app.status.image.digest if app.status.image else None
-    return image.pin is not None and image.pin.digest != told
+def _next(turn: Turn, outcome: Outcome, status: Manifest) -> Next:
+    """Return when to come back after a status was computed; most of what comes next is an event."""
+    if outcome.error is not None:
+        return Next(error=outcome.error)
+    if outcome.gathered.error is not None:
+        return Next(error=outcome.gathered.error, awaits_answer=True)
+    if by_type(status)["Ready"]["status"] == "True":
+        return Next()
+    return Next(after=turn.memory.pods_interval or ASK_AFTER)
 
 
 def _sooner(after: Next, seconds: float) -> Next:
-    """Come back within seconds, too; whoever has an error to try again for does so anyway."""
-    if after.error is not None and not after.awaits_news:
+    """Come back within seconds, too; after an error that happens anyway."""
+    if after.error is not None and not after.awaits_answer:
         return after
     if after.after is not None and after.after <= seconds:
         return after

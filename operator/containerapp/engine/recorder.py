@@ -1,7 +1,7 @@
-"""Writes Events, one at a time and after everything else: they are told for a reader, and no app waits for them.
+"""Writes Events, one at a time and after everything else: no object waits for them.
 
-Filled by the reconcile; run by leading. An Event that cannot be written is lost, as everywhere in Kubernetes: what is
-so stands in the status.
+Filled by the reconcile; run by the manager. An Event that cannot be written is lost, as everywhere in Kubernetes: the
+status has what matters.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _UNAUTHORIZED = 401
 _MESSAGE_LIMIT = 2000
 _REFUSED = {400, 405, 413, 415, 422}
 _CREATE = urlencode({"fieldManager": MANAGER})
-_MERGE = urlencode({"fieldManager": MANAGER, "fieldValidation": "Strict"})
+_PATCH = urlencode({"fieldManager": MANAGER, "fieldValidation": "Strict"})
 _APPLY = urlencode({"fieldManager": MANAGER, "fieldValidation": "Strict", "force": "true"})
 
 _BEGINNING = 30.0
@@ -157,27 +157,25 @@ class Client:
         """Read one object or one list."""
         return await self._json("GET", url, query=urlencode(query))
 
-    async def apply(self, url: str, manifest: Manifest) -> Manifest:
-        """Server-side apply, taking the fields that we name from whoever has them; return what is stored.
+    async def apply(self, url: str, manifest: Manifest, *, query: str = _APPLY) -> Manifest:
+        """Server-side apply, taking the fields that we name from other managers; return what is stored.
 
         Strict: a field that the API server does not know is our bug, not something to be dropped silently.
         """
         return await self._json(
-            "PATCH",
-            url,
-            body=manifest,
-            content_type="application/apply-patch+yaml",
-            query=_APPLY,
+            "PATCH", url, body=manifest, content_type="application/apply-patch+yaml", query=query
         )
 
-    async def merge(self, url: str, change: Manifest) -> Manifest:
-        """Apply a JSON merge patch, by which lists are replaced whole; return what is stored."""
+    async def share(self, url: str, manifest: Manifest, *, manager: str, force: bool) -> Manifest:
+        """Apply a few fields as another field manager, which then owns them too."""
+        query = {"fieldManager": manager, "fieldValidation": "Strict", "force": str(force).lower()}
+        return await self.apply(url, manifest, query=urlencode(query))
+
+    async def patch(self, url: str, change: Manifest, *, strategic: bool) -> Manifest:
+        """Apply a strategic merge patch, or a JSON merge patch (by which lists are replaced); return what is stored."""
+        kind = "strategic-merge-patch" if strategic else "merge-patch"
         return await self._json(
-            "PATCH",
-            url,
-            body=change,
-            content_type="application/merge-patch+json",
-            query=_MERGE,
+            "PATCH", url, body=change, content_type=f"application/{kind}+json", query=_PATCH
         )
 
     async def create(self, url: str, manifest: Manifest) -> Manifest:
@@ -201,7 +199,7 @@ class Client:
                 for line in lines:
                     yield orjson.loads(line)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise Transient("WatchBroken", f"The watch of {url} broke: {told(error)}") from error
+            raise Transient("WatchBroken", f"The watch of {url} broke: {describe(error)}") from error
         finally:
             response.close()
 
@@ -210,7 +208,7 @@ class Client:
         try:
             answer: Manifest = orjson.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise Transient("ApiServerUnavailable", f"{method} {url}: {told(error)}") from error
+            raise Transient("ApiServerUnavailable", f"{method} {url}: {describe(error)}") from error
         return answer
 
     async def _send(  # noqa: PLR0913 - the parts of a request
@@ -241,7 +239,7 @@ class Client:
                 raise error.__cause__ from None
             self._observe(verb, url, "error")
             self._lost_at = time.monotonic()
-            raise Transient("ApiServerUnavailable", f"{method} {url}: {told(error)}") from error
+            raise Transient("ApiServerUnavailable", f"{method} {url}: {describe(error)}") from error
         if response.ok:
             self._observe(verb, url, str(response.status))
             return response
@@ -271,7 +269,7 @@ def path(api_version: str, plural: str, namespace: str | None, name: str | None 
     return root + scope + f"/{plural}" + (f"/{name}" if name else "") + (f"/{sub}" if sub else "")
 
 
-def told(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """Return what an error says, for the log and for users: aiohttp's own words hold the request's headers.
 
     And with them the token, or the password that a proxy asks for.
@@ -324,4 +322,4 @@ async def _text(response: aiohttp.ClientResponse) -> str:
     try:
         return await response.text()
     except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as error:
-        return told(error)
+        return describe(error)

@@ -1,7 +1,8 @@
-"""A reflector: one kind of children, listed once and then watched for ever, into the cache and onto the queue.
+"""An informer: one kind of children, listed once and then watched, into its store and onto the queue.
 
-Started by main for every kind in CHILDREN and every served namespace. Survives everything: a watch that ends, breaks
-or falls silent is begun again where it stopped, a version too old is listed anew. Never reconciles anything itself.
+Started by the manager for every child kind and every served namespace. It survives everything: a watch that ends,
+breaks or falls silent continues where it stopped, a version too old is listed again. A definition that is absent is
+asked for from time to time, where the kind is optional. It never reconciles anything.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from containerapp.core.model import MANAGED_BY_LABEL, MANAGER, AppKey, Manifest, Resource
+from containerapp.core.model import MANAGED_BY_LABEL, MANAGER, Key, Manifest, Resource
 from containerapp.errors import ContainerAppError
-from containerapp.kube.client import PAGE, Client, Expired, path, translate
-from containerapp.kube.store import Cache, Listed, without_managed_fields
+from containerapp.kube.client import PAGE, Client, Expired, NotFound, path, translate
+from containerapp.kube.store import Listed, Store, without_managed_fields
 from containerapp.tasks import cancelled
 
 _logger = logging.getLogger(__name__)
@@ -24,27 +25,36 @@ _IDLE_SECONDS = 90.0
 """Bookmarks come about every minute; a stream silent for longer is dead."""
 
 _PAUSE = 0.1
-"""Before a connection that ended by itself is made again, lest a server that ends all at once be flooded."""
+"""Before a connection that the server has ended is made again: a server that ends all at once must not be flooded."""
 
 _BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_ABSENT_RETRY = 20.0
+"""Seconds after which a kind whose definition is absent is listed again."""
+
 _SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 
 
 @dataclass(kw_only=True)
-class Reflector:
-    """Mirrors one kind of children in one namespace (None: all) into `cache`.
+class Informer:
+    """Mirrors one kind of children in one namespace (None: all) into `store`.
 
-    Names the apps of changed children to `notify`, and those that a list may have changed to `look_over`.
+    Calls `notify` for each owner of a changed child, `notify_later` for each owner that a list may have changed, and
+    `installed` when the definition of an optional kind comes (True) or goes (False).
     """
 
     client: Client
-    kind: Resource
+    store: Store
     namespace: str | None
-    cache: Cache
-    notify: Callable[[AppKey], None]
-    look_over: Callable[[AppKey], None]
-    listed: asyncio.Event = field(default_factory=asyncio.Event)
+    notify: Callable[[Key], None]
+    notify_later: Callable[[Key], None]
+    installed: Callable[[Resource, bool], None]
+    synced: asyncio.Event = field(default_factory=asyncio.Event)
     _version: str = ""
+
+    @property
+    def resource(self) -> Resource:
+        """The kind of the children."""
+        return self.store.resource
 
     async def run(self) -> None:
         """List and watch until cancelled."""
@@ -54,34 +64,46 @@ class Reflector:
                 version = await self._list()
                 failures = 0
                 await self._watch(version)
+            except NotFound as error:
+                if await self._is_absent(error):
+                    continue
             except Exception as error:  # noqa: BLE001 - whatever an odd answer breaks, the watch must go on
                 self._complain(error)
             except asyncio.CancelledError:
                 if cancelled():
                     raise
-                _logger.debug("A request for %s was cancelled by somebody else", self.kind.plural)
+                _logger.debug("A request for %s was cancelled elsewhere", self.resource.plural)
             delay = _BACKOFF[min(failures, len(_BACKOFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
             failures += 1
             await asyncio.sleep(delay)
 
+    async def _is_absent(self, error: NotFound) -> bool:
+        """Wait for a while where an optional kind has no definition; False where the kind has to be there."""
+        if not self.resource.optional:
+            self._complain(error)
+            return False
+        self.installed(self.resource, False)
+        for key in self.store.clear(self.namespace):
+            self.notify_later(key)
+        self.synced.set()
+        await asyncio.sleep(_ABSENT_RETRY * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+        return True
+
     def _complain(self, error: Exception) -> None:
         """Log; and where access is denied, go on without: one lost namespace must not stop the others."""
         where = f"of {self.namespace}" if self.namespace else "of the cluster"
-        _logger.warning("The %s %s cannot be followed: %s", self.kind.plural, where, error)
-        if (
-            self.namespace is not None
-            and isinstance(error, ContainerAppError)
-            and error.reason == "Forbidden"
-        ):
-            self.listed.set()
+        _logger.warning("The %s %s cannot be watched: %s", self.resource.plural, where, error)
+        refused = isinstance(error, ContainerAppError) and error.reason == "Forbidden"
+        if refused and (self.namespace is not None or self.resource.optional):
+            self.synced.set()
 
     @property
     def _url(self) -> str:
-        return path(self.kind.api_version, self.kind.plural, self.namespace)
+        return path(self.resource.api_version, self.resource.plural, self.namespace)
 
     async def _list(self) -> str:
         """Take the whole list, page by page; return the version to watch from."""
-        listed = Listed(self.cache)
+        listed = Listed(store=self.store)
         query = {"labelSelector": _SELECTOR, "limit": str(PAGE)}
         while True:
             page = await self.client.get(self._url, **query)
@@ -91,9 +113,10 @@ class Reflector:
             if not token:
                 break
             query["continue"] = token
-        for key in self.cache.replace_children(self.kind, self.namespace, listed):
-            self.look_over(key)
-        self.listed.set()
+        for key in self.store.replace(self.namespace, listed):
+            self.notify_later(key)
+        self.installed(self.resource, True)
+        self.synced.set()
         return version
 
     async def _watch(self, version: str) -> None:
@@ -106,8 +129,10 @@ class Reflector:
                 failures = 0
             except Expired:
                 return
+            except NotFound:
+                raise
             except ContainerAppError as error:
-                _logger.debug("The watch of %s goes on from where it broke: %s", self.kind.plural, error)
+                _logger.debug("The watch of %s continues where it broke: %s", self.resource.plural, error)
                 failures += 1
             await asyncio.sleep(_BACKOFF[failures] * random.uniform(0.2, 1.0) if failures else _PAUSE)  # noqa: S311
 
@@ -124,9 +149,10 @@ class Reflector:
                 self._take(event["type"], self._completed(event["object"]))
 
     def _take(self, what: str, manifest: Manifest) -> None:
-        for key in (self.cache.drop_child if what == "DELETED" else self.cache.put_child)(manifest):
+        for key in (self.store.drop if what == "DELETED" else self.store.put)(manifest):
             self.notify(key)
 
     def _completed(self, item: Manifest) -> Manifest:
         """Items of a list carry no kind of their own."""
-        return without_managed_fields({"apiVersion": self.kind.api_version, "kind": self.kind.kind, **item})
+        kind = {"apiVersion": self.resource.api_version, "kind": self.resource.kind}
+        return without_managed_fields({**kind, **item})

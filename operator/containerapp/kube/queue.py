@@ -1,7 +1,7 @@
-"""The work queue: which app is next. One reconcile per app at a time, and none hard upon the last one's heels.
+"""The work queue: which object is next. One reconcile per key at a time, and some time between two of them.
 
-Filled by kopf's watch, the reflectors, the digest resolver and by the workers' own wishes to come back; emptied by the
-workers in main. Keys only, never events: what happened is read from the cache.
+Filled by the watches, the informers, the digest resolver and the workers' own timers; emptied by the workers of the
+manager. It holds keys, never events: what happened is read from the stores.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from containerapp.core.model import AppKey
+from containerapp.core.model import Key
 
 
 @dataclass(kw_only=True)
 class WorkQueue:
-    """Fair, coalescing queue with delays and a backoff for each key. Times are in seconds.
+    """Fair, coalescing queue with delays and one backoff for each key. Times are in seconds.
 
-    `spacing` lies between the beginnings of two reconciles of one key: a rollout comes as a burst of events, of which
-    the last tells all, and an app that changes without end must not take the workers from the others. What happens to
-    a key that has been quiet is not delayed. What is merely to be looked over, as all of a list is when a replica
-    begins to lead, waits until nothing has happened to others; lest it wait for ever, every fourth turn is its own.
+    `spacing` lies between the beginnings of two reconciles of one key: a rollout comes as a burst of events of which
+    the last one says all, and an object that changes continuously must leave the workers to the others. An event of a
+    key that has been quiet is not delayed. Keys of low priority wait until there are no others; every fourth turn is
+    theirs, so that they do not wait for ever.
     """
 
     spacing: float = 0.5
@@ -32,33 +32,33 @@ class WorkQueue:
     max_delay: float = 300.0
     clock: Callable[[], float] = time.monotonic
     on_wait: Callable[[float], None] = lambda _seconds: None
-    _ready: deque[AppKey] = field(default_factory=deque)
-    _overview: dict[AppKey, float] = field(default_factory=dict)
-    """Since when, in order; a dict, for a key leaves it from the midst when something happens to it."""
+    _ready: deque[Key] = field(default_factory=deque)
+    _low: dict[Key, float] = field(default_factory=dict)
+    """Since when, in order; a dict, because a key leaves from the middle when an event comes for it."""
     _turns: int = 0
-    _since: dict[AppKey, float] = field(default_factory=dict)
-    _active: set[AppKey] = field(default_factory=set)
-    _again: set[AppKey] = field(default_factory=set)
-    _timers: dict[AppKey, asyncio.TimerHandle] = field(default_factory=dict)
-    _spaced: dict[AppKey, asyncio.TimerHandle] = field(default_factory=dict)
-    _began: dict[AppKey, float] = field(default_factory=dict)
-    _failures: dict[AppKey, dict[float, int]] = field(default_factory=dict)
-    """How many there were since the last success, by floor; the floor of the last failure is the last."""
+    _since: dict[Key, float] = field(default_factory=dict)
+    _active: set[Key] = field(default_factory=set)
+    _again: set[Key] = field(default_factory=set)
+    _timers: dict[Key, asyncio.TimerHandle] = field(default_factory=dict)
+    _spaced: dict[Key, asyncio.TimerHandle] = field(default_factory=dict)
+    _began: dict[Key, float] = field(default_factory=dict)
+    _failures: dict[Key, tuple[float, int]] = field(default_factory=dict)
+    """Floor of the last failure, and how many there were since the last success."""
     _wakeup: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __len__(self) -> int:
         """Count the keys that wait for a worker now."""
-        return len(self._ready) + len(self._overview)
+        return len(self._ready) + len(self._low)
 
-    def look_over(self, key: AppKey) -> None:
-        """Ask for a reconcile when there is nothing better to do, unless one is asked for already."""
+    def add_low_priority(self, key: Key) -> None:
+        """Ask for a reconcile when nothing else waits, unless the key waits already."""
         if key in self._active:
             self._again.add(key)
         elif key not in self._since:
-            self._overview.setdefault(key, self.clock())
+            self._low.setdefault(key, self.clock())
             self._wakeup.set()
 
-    def add(self, key: AppKey) -> None:
+    def add(self, key: Key) -> None:
         """Ask for a reconcile as soon as a worker is free and the last one's beginning is `spacing` ago."""
         wait = self._began.get(key, -math.inf) + self.spacing - self.clock()
         if wait <= 0 or key in self._active:
@@ -66,8 +66,8 @@ class WorkQueue:
         elif key not in self._since and key not in self._spaced:
             self._spaced[key] = asyncio.get_running_loop().call_later(wait, self._end_spacing, key)
 
-    def add_after(self, key: AppKey, delay: float) -> None:
-        """Ask for a reconcile in `delay` seconds; an earlier wish that stands wins."""
+    def add_after(self, key: Key, delay: float) -> None:
+        """Ask for a reconcile in `delay` seconds; an earlier timer wins."""
         loop = asyncio.get_running_loop()
         standing = self._timers.get(key)
         if standing is not None:
@@ -76,35 +76,39 @@ class WorkQueue:
             standing.cancel()
         self._timers[key] = loop.call_later(delay, self._ring, key)
 
-    def retry(self, key: AppKey, *, floor: float = 0.0) -> float:
-        """Ask again after this key's next backoff, at least `floor`; return the delay chosen.
+    def retry(self, key: Key, *, floor: float = 0.0) -> float:
+        """Ask again after this key's next backoff, at least `floor`; return the delay.
 
-        Exponential with jitter, so that apps which failed together do not come back together. A failure before the
-        next try is due, brought about by an event, puts that try off no further. Each floor has a backoff of its own:
-        what passes by itself is not put off because something to be mended came before, nor the other way round.
+        Exponential from the floor on, with jitter, so that objects which failed together do not return together. A
+        failure before the next try is due, caused by an event, does not postpone that try. A failure with another floor
+        begins a new backoff.
         """
-        counts, standing = self._failures.setdefault(key, {}), self._timers.get(key)
-        if standing is not None and counts and next(reversed(counts)) == floor:
-            return max(0.0, standing.when() - asyncio.get_running_loop().time())
-        failures = counts.pop(floor, 0)
-        counts[floor] = failures + 1
-        delay = min(self.max_delay, max(floor, self.base_delay) * 2.0 ** min(failures, 30))
-        delay *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+        last_floor, failures = self._failures.get(key, (floor, 0))
+        if last_floor != floor:
+            failures = 0
+        elif key in self._timers:
+            failures = max(0, failures - 1)
+        self._failures[key] = floor, failures + 1
+        delay = min(self.max_delay, max(floor, self.base_delay * 2.0 ** min(failures, 30)))
+        delay = max(floor, delay * random.uniform(0.75, 1.25))  # noqa: S311 - jitter
+        standing = self._timers.get(key)
         self.add_after(key, delay)
-        return delay
+        if standing is None:
+            return delay
+        return min(delay, max(0.0, self._timers[key].when() - asyncio.get_running_loop().time()))
 
-    def succeeded(self, key: AppKey) -> None:
-        """End the key's backoff; whatever it wanted to come back for has been looked at."""
+    def succeeded(self, key: Key) -> None:
+        """End the key's backoff and its timer: the reconcile has seen all that they were for."""
         self._failures.pop(key, None)
         if (timer := self._timers.pop(key, None)) is not None:
             timer.cancel()
 
-    def forget(self, key: AppKey) -> None:
-        """Drop all that is known of an app that is gone."""
+    def forget(self, key: Key) -> None:
+        """Drop all that is known of a key whose object is gone."""
         self.succeeded(key)
         self._began.pop(key, None)
 
-    async def get(self) -> AppKey:
+    async def get(self) -> Key:
         """Wait for the next key; hand it back with `done`."""
         while not len(self):
             self._wakeup.clear()
@@ -115,7 +119,7 @@ class WorkQueue:
         self._active.add(key)
         return key
 
-    def done(self, key: AppKey) -> None:
+    def done(self, key: Key) -> None:
         """End the reconcile of `key`; events that arrived meanwhile make one more."""
         self._active.discard(key)
         if key in self._again:
@@ -129,27 +133,27 @@ class WorkQueue:
                 timer.cancel()
             timers.clear()
 
-    def _next(self) -> tuple[AppKey, float]:
+    def _next(self) -> tuple[Key, float]:
         """Take the next key out, and since when it has waited."""
         self._turns += 1
-        if self._overview and (not self._ready or self._turns % 4 == 0):
-            key = next(iter(self._overview))
-            return key, self._overview.pop(key)
+        if self._low and (not self._ready or self._turns % 4 == 0):
+            key = next(iter(self._low))
+            return key, self._low.pop(key)
         key = self._ready.popleft()
         return key, self._since.pop(key)
 
-    def _ring(self, key: AppKey) -> None:
+    def _ring(self, key: Key) -> None:
         del self._timers[key]
         self.add(key)
 
-    def _end_spacing(self, key: AppKey) -> None:
+    def _end_spacing(self, key: Key) -> None:
         del self._spaced[key]
         self._add_now(key)
 
-    def _add_now(self, key: AppKey) -> None:
+    def _add_now(self, key: Key) -> None:
         if key in self._active:
             self._again.add(key)
         elif key not in self._since:
-            self._since[key] = self._overview.pop(key, self.clock())
+            self._since[key] = self._low.pop(key, self.clock())
             self._ready.append(key)
             self._wakeup.set()

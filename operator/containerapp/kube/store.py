@@ -1,67 +1,44 @@
-"""What the watches have seen: every app and every child, newest resourceVersion wins.
+"""What the watches have seen: the newest version of every custom object and every child, by resource.
 
-Fed by kopf's watch of the apps, by the reflectors of the children and by the answers to our own writes; read by the
-reconcile, so that looking at the world costs no request. Never asks the API server anything itself. Objects are kept
-as JSON text: read as Python values they take four times the memory.
+Fed by kopf's watch of the custom objects, by the informers of the children and by the answers to our own writes; read
+by the reconcile, so that a look at the cluster costs no request. It never asks the API server anything. Objects are
+kept as JSON text: as Python values they take four times the memory.
 """
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Self, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import orjson
 
-from containerapp.controllers.containerapp.status import state_of
-from containerapp.core.model import APP_LABEL, AppKey, Manifest, ObjectRef, Resource
-from containerapp.core.ownership import is_app
+from containerapp.core.conditions import state_of
+from containerapp.core.model import Controller, Key, Manifest, ObjectRef, Resource
+from containerapp.core.ownership import Owners
 
 _REMEMBERED = 120.0
 """Seconds for which the end of an object is known: longer than the answer to any write of ours takes."""
 
 _READ = 256
-"""Objects that are held as they were read last, since one reconcile looks at each several times."""
+"""Objects kept as they were read last: one reconcile reads each of them several times."""
 
-_Identity: TypeAlias = tuple[AppKey, ObjectRef]
+Identity: TypeAlias = tuple[str, str]
+"""Namespace and name of an object within its resource."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    """An object as JSON text, and its resourceVersion."""
+class _Stored(NamedTuple):
+    """An object as JSON text, its resourceVersion, and the custom object that it belongs to."""
 
     version: int
     text: bytes
-
-    @classmethod
-    def of(cls, manifest: Manifest) -> Self:
-        return cls(_version(manifest), orjson.dumps(manifest))
+    owner: Key | None
 
     def read(self) -> Manifest:
         return _read(self.text)
-
-
-class Listed:
-    """A list of one kind, page by page, and the resourceVersion that it stands for.
-
-    Packed as it comes: thousands of objects as Python values would be the peak of the process's memory. What `cache`
-    holds in the same version is not held twice.
-    """
-
-    def __init__(self, cache: Cache) -> None:
-        self.items: dict[_Identity, _Packed] = {}
-        self.version = 0
-        self._cache = cache
-
-    def add(self, items: Iterable[Manifest], version: int) -> None:
-        """Take one page."""
-        for item in items:
-            if (identity := _identity(item)) is not None:
-                self.items[identity] = self._cache.packed(identity, item)
-        self.version = version
 
 
 @lru_cache(maxsize=_READ)
@@ -70,169 +47,213 @@ def _read(text: bytes) -> Manifest:
     return manifest
 
 
-class Cache:
-    """Apps by key, children by the key of their app. What it returns is shared: nobody may change it.
+@dataclass(kw_only=True)
+class Store:
+    """The objects of one resource, the newest version of each, with an index by owner. What it returns is shared.
 
-    `clock` is monotonic, in seconds.
+    `owner_of` names the custom object that an object belongs to; one of None is not kept.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._apps: dict[AppKey, _Packed] = {}
-        self._states: dict[AppKey, str] = {}
-        self._children: defaultdict[AppKey, dict[ObjectRef, _Packed]] = defaultdict(dict)
-        self._strays: dict[tuple[str, ObjectRef], AppKey] = {}
-        """Children that stand under an app of another name than their own, by namespace and reference."""
-        self._tombstones: OrderedDict[_Identity | AppKey, tuple[int, float]] = OrderedDict()
-        """Of children and apps: the version of the end, and when it was heard of."""
-        self._floors: dict[tuple[str, str, str | None], int] = {}
+    resource: Resource
+    owner_of: Callable[[Manifest], Key | None]
+    clock: Callable[[], float] = time.monotonic
+    _objects: dict[Identity, _Stored] = field(default_factory=dict)
+    _by_owner: defaultdict[Key, set[Identity]] = field(default_factory=lambda: defaultdict(set))
+    _ended: OrderedDict[Identity, tuple[int, float]] = field(default_factory=OrderedDict)
+    """Version at which an object ended, and when this was seen."""
+    _listed: dict[str | None, int] = field(default_factory=dict)
+    """Version of the newest list, by namespace (None: all)."""
 
-    def app(self, key: AppKey) -> Manifest | None:
-        """Return the app as last seen, or None when there is none."""
-        known = self._apps.get(key)
+    def get(self, namespace: str, name: str) -> Manifest | None:
+        """Return an object, or None where there is none."""
+        known = self._objects.get((namespace, name))
         return known.read() if known else None
 
-    def app_states(self) -> Mapping[AppKey, str]:
-        """Return how all apps fare, as their statuses say: ready, progressing or stalled."""
-        return self._states
+    def owned(self, key: Key) -> Iterator[Manifest]:
+        """Yield what belongs to a custom object."""
+        for identity in self._by_owner.get(key, ()):
+            yield self._objects[identity].read()
 
-    def children(self, key: AppKey) -> Mapping[ObjectRef, Manifest]:
-        """Return the live children that stand under the app's name."""
-        return {ref: child.read() for ref, child in self._children.get(key, {}).items()}
+    def owners(self) -> Iterable[Key]:
+        """Return the custom objects that something belongs to."""
+        return self._by_owner.keys()
 
-    def packed(self, identity: _Identity, manifest: Manifest) -> _Packed:
-        """Return a child as text: the one that is held, where it is of the same version."""
-        known = self._known(*identity)
-        return known if known and known.version == _version(manifest) else _Packed.of(manifest)
+    def put(self, manifest: Manifest) -> set[Key]:
+        """Store an object; return the owners to which this is news.
 
-    def put_app(self, manifest: Manifest) -> bool:
-        """Store an app; False when what is stored is as new or newer, or this one has ended already."""
-        key, version = _key(manifest), _version(manifest)
-        known = self._apps.get(key)
-        if not _newer(version, known) or (known is None and version <= self._ended_at(key)):
-            return False
-        self._apps[key] = _Packed.of(manifest)
-        self._states[key] = state_of(manifest)
-        return True
-
-    def drop_app(self, key: AppKey, uid: str | None = None, *, ended_at: int = 0) -> bool:
-        """Forget an app, unless another one of the same name has taken its place.
-
-        The version of its end, where it is known, is kept for a while: the answer to an earlier write of ours may
-        arrive later.
+        A version that is no newer than what is known changes nothing. Nor does an unknown object that is no newer than
+        the last list, or than its own end: it is gone again.
         """
-        known = self._apps.get(key)
-        if ended_at:
-            self._bury(key, ended_at)
-        if known is None or (uid is not None and known.read()["metadata"]["uid"] != uid):
-            return False
-        del self._apps[key], self._states[key]
-        return True
+        identity, version = _identity(manifest), _version(manifest)
+        known = self._objects.get(identity)
+        if version <= (known.version if known else self._gone_at(identity)):
+            return set()
+        return self._replace(identity, self._pack(manifest))
 
-    def put_child(self, manifest: Manifest) -> set[AppKey]:
-        """Store a child; return the key of its app if this was news, and of the app that has lost it.
-
-        An unknown child that is no newer than the last list of its kind was missing there: it is gone again.
-        """
-        key, ref, version = app_key(manifest), ObjectRef.of(manifest), _version(manifest)
-        changed, holder = set[AppKey](), self._holder(manifest["metadata"]["namespace"], ref)
-        if holder is not None and holder != key:
-            if not _newer(version, self._known(holder, ref)):
-                return changed
-            self._remove(holder, ref)
-            changed.add(holder)
-        if key is None:
-            return changed
-        known = self._known(key, ref)
-        gone = known is None and version <= max(self._floor(key, ref), self._ended_at((key, ref)))
-        if not gone and _newer(version, known):
-            changed.add(self._store(key, ref, _Packed.of(manifest)))
-        return changed
-
-    def drop_child(self, manifest: Manifest) -> set[AppKey]:
-        """Forget a child that the API server says is gone; return its app's key if it was known.
+    def drop(self, manifest: Manifest) -> set[Key]:
+        """Forget an object that was deleted, unless a newer one of the name is known; return the owners that lose it.
 
         The version of its end is kept for a while: the answer to an earlier write of ours may arrive later.
         """
-        ref = ObjectRef.of(manifest)
-        key = self._holder(manifest["metadata"]["namespace"], ref) or app_key(manifest)
-        if key is None:
+        identity, version = _identity(manifest), _version(manifest)
+        self._remember_end(identity, version)
+        known = self._objects.get(identity)
+        if known is None or known.version > version:
             return set()
-        self._bury((key, ref), _version(manifest))
-        known = self._known(key, ref)
-        if known is None or known.version > _version(manifest):
-            return set()
-        self._remove(key, ref)
-        return {key}
+        return self._replace(identity, None)
 
-    def replace_children(self, kind: Resource, namespace: str | None, listed: Listed) -> set[AppKey]:
-        """Take a fresh list of one kind for all there was (in `namespace`); return the keys it changes.
+    def lose(self, namespace: str, name: str) -> None:
+        """Forget an object that the API server does not find."""
+        self._replace((namespace, name), None)
 
-        Children that are newer than the list stay: the answer to a write of ours came before it.
+    def replace(self, namespace: str | None, listed: Listed) -> set[Key]:
+        """Take a fresh list for all there was (in `namespace`); return the owners that it changes.
+
+        Objects that are newer than the list stay: the answer to a write of ours came before it.
         """
         gone = [
-            (key, ref)
-            for key, children in self._children.items()
-            for ref, child in children.items()
-            if (ref.api_version, ref.kind) == (kind.api_version, kind.kind)
-            and namespace in {None, key[0]}
-            and (key, ref) not in listed.items
-            and child.version <= listed.version
+            identity
+            for identity, known in self._objects.items()
+            if namespace in {None, identity[0]}
+            and identity not in listed.items
+            and known.version <= listed.version
         ]
-        for key, ref in gone:
-            self._remove(key, ref)
-        changed = {
-            self._store(key, ref, item)
-            for (key, ref), item in listed.items.items()
-            if _newer(item.version, self._known(key, ref))
-        }
-        self._floors[kind.api_version, kind.kind, namespace] = listed.version
-        return changed | {key for key, _ in gone}
+        changed = set[Key]()
+        for identity in gone:
+            changed |= self._replace(identity, None)
+        for identity, item in listed.items.items():
+            known = self._objects.get(identity)
+            if known is None or item.version > known.version:
+                changed |= self._replace(identity, item)
+        self._listed[namespace] = listed.version
+        return changed
 
-    def _known(self, key: AppKey, ref: ObjectRef) -> _Packed | None:
-        return self._children.get(key, {}).get(ref)
+    def clear(self, namespace: str | None) -> set[Key]:
+        """Forget everything (in `namespace`): the definition is gone. Return the owners that it changes."""
+        newest = max((known.version for known in self._objects.values()), default=0)
+        return self.replace(namespace, Listed(store=self, version=newest))
 
-    def _holder(self, namespace: str, ref: ObjectRef) -> AppKey | None:
-        """Return the key under which a child is held now: mostly its own name's."""
-        key = self._strays.get((namespace, ref), (namespace, ref.name))
-        return key if self._known(key, ref) else None
+    def pack(self, manifest: Manifest) -> _Stored:
+        """Return an object as it is kept: what is known already, where that is of the same version."""
+        known = self._objects.get(_identity(manifest))
+        return known if known and known.version == _version(manifest) else self._pack(manifest)
 
-    def _store(self, key: AppKey, ref: ObjectRef, child: _Packed) -> AppKey:
-        self._children[key][ref] = child
-        if key[1] != ref.name:
-            self._strays[key[0], ref] = key
-        return key
+    def __len__(self) -> int:
+        return len(self._objects)
 
-    def _floor(self, key: AppKey, ref: ObjectRef) -> int:
-        kind = (ref.api_version, ref.kind)
-        return max(self._floors.get((*kind, key[0]), 0), self._floors.get((*kind, None), 0))
+    def __iter__(self) -> Iterator[Manifest]:
+        return (stored.read() for stored in list(self._objects.values()))
 
-    def _remove(self, key: AppKey, ref: ObjectRef) -> None:
-        del self._children[key][ref]
-        self._strays.pop((key[0], ref), None)
-        if not self._children[key]:
-            del self._children[key]
+    def _pack(self, manifest: Manifest) -> _Stored:
+        return _Stored(_version(manifest), orjson.dumps(manifest), self.owner_of(manifest))
 
-    def _bury(self, identity: _Identity | AppKey, version: int) -> None:
-        now = self._clock()
-        self._tombstones[identity] = version, now
-        self._tombstones.move_to_end(identity)
-        while next(iter(self._tombstones.values()))[1] < now - _REMEMBERED:
-            self._tombstones.popitem(last=False)
+    def _replace(self, identity: Identity, new: _Stored | None) -> set[Key]:
+        """Put `new` into the place of what is known; return the owners of both."""
+        old = self._objects.pop(identity, None)
+        if old is not None and old.owner is not None:
+            self._by_owner[old.owner].discard(identity)
+            if not self._by_owner[old.owner]:
+                del self._by_owner[old.owner]
+        if new is not None and new.owner is not None:
+            self._objects[identity] = new
+            self._by_owner[new.owner].add(identity)
+        return {each.owner for each in (old, new) if each is not None and each.owner is not None}
 
-    def _ended_at(self, identity: _Identity | AppKey) -> int:
-        """Return the version at which something ended, 0 where that is long ago or not known."""
-        return self._tombstones.get(identity, (0, 0.0))[0]
+    def _gone_at(self, identity: Identity) -> int:
+        """Return the newest version at which an unknown object was certainly absent."""
+        ended = self._ended.get(identity, (0, 0.0))[0]
+        return max(ended, self._listed.get(identity[0], 0), self._listed.get(None, 0))
+
+    def _remember_end(self, identity: Identity, version: int) -> None:
+        now = self.clock()
+        self._ended[identity] = version, now
+        self._ended.move_to_end(identity)
+        while next(iter(self._ended.values()))[1] < now - _REMEMBERED:
+            self._ended.popitem(last=False)
 
 
-def app_key(child: Manifest) -> AppKey | None:
-    """Tell by its owner reference, else by its label, which app a child belongs to."""
-    metadata = child["metadata"]
-    for owner in metadata.get("ownerReferences") or ():
-        if is_app(owner):
-            return metadata["namespace"], owner["name"]
-    name = (metadata.get("labels") or {}).get(APP_LABEL)
-    return (metadata["namespace"], name) if name else None
+@dataclass(kw_only=True)
+class Listed:
+    """A list of one resource, page by page, and the resourceVersion that it stands for.
+
+    Packed as it comes: thousands of objects as Python values would be the peak of the process's memory.
+    """
+
+    store: Store
+    version: int = 0
+    items: dict[Identity, _Stored] = field(default_factory=dict)
+
+    def add(self, items: Iterable[Manifest], version: int) -> None:
+        """Take one page."""
+        for item in items:
+            self.items[_identity(item)] = self.store.pack(item)
+        self.version = version
+
+
+class Stores:
+    """All stores of a replica: one for each custom kind, and one for each kind that they own."""
+
+    def __init__(
+        self, controllers: Iterable[Controller], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.owners = Owners.of(controllers)
+        self.absent: set[Resource] = set()
+        """Optional kinds whose definitions are not installed."""
+        self._custom: dict[str, Store] = {}
+        self._children: dict[Resource, Store] = {}
+        self._owned: dict[str, tuple[Store, ...]] = {}
+        self._states: dict[Key, str] = {}
+        for controller in controllers:
+            kind = controller.resource.kind
+            self._custom[kind] = Store(resource=controller.resource, owner_of=_itself(kind), clock=clock)
+            for child in controller.owns:
+                store = Store(resource=child.resource, owner_of=self.owners.key, clock=clock)
+                self._children.setdefault(child.resource, store)
+            self._owned[kind] = tuple(self._children[child.resource] for child in controller.owns)
+
+    def object(self, key: Key) -> Manifest | None:
+        """Return a custom object as last seen, or None where there is none."""
+        return self._custom[key.kind].get(key.namespace, key.name)
+
+    def children(self, key: Key) -> dict[ObjectRef, Manifest]:
+        """Return what lives under a custom object's name."""
+        return {ObjectRef.of(child): child for store in self._owned[key.kind] for child in store.owned(key)}
+
+    def of(self, manifest_or_ref: Manifest | ObjectRef) -> Store:
+        """Return the store of a child's kind."""
+        ref = manifest_or_ref if isinstance(manifest_or_ref, ObjectRef) else ObjectRef.of(manifest_or_ref)
+        return next(
+            store
+            for resource, store in self._children.items()
+            if (resource.api_version, resource.kind) == (ref.api_version, ref.kind)
+        )
+
+    def child_stores(self) -> Mapping[Resource, Store]:
+        """Return the stores of the child kinds."""
+        return self._children
+
+    def put_object(self, key: Key, manifest: Manifest) -> bool:
+        """Store a custom object; False where this is no news."""
+        changed = bool(self._custom[key.kind].put(manifest))
+        if changed:
+            self._states[key] = state_of(manifest)
+        return changed
+
+    def drop_object(self, key: Key, manifest: Manifest) -> bool:
+        """Forget a custom object that was deleted; False where this is no news."""
+        changed = bool(self._custom[key.kind].drop(manifest))
+        if changed:
+            self._states.pop(key, None)
+        return changed
+
+    def lose_object(self, key: Key) -> None:
+        """Forget a custom object that the API server does not find."""
+        self._custom[key.kind].lose(key.namespace, key.name)
+        self._states.pop(key, None)
+
+    def states(self) -> Mapping[Key, str]:
+        """Return how all custom objects fare, as their statuses say: ready, progressing or stalled."""
+        return self._states
 
 
 def without_managed_fields(manifest: Manifest) -> Manifest:
@@ -241,19 +262,14 @@ def without_managed_fields(manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _identity(manifest: Manifest) -> _Identity | None:
-    key = app_key(manifest)
-    return None if key is None else (key, ObjectRef.of(manifest))
+def _itself(kind: str) -> Callable[[Manifest], Key]:
+    return lambda manifest: Key(kind, *_identity(manifest))
 
 
-def _key(manifest: Manifest) -> AppKey:
+def _identity(manifest: Manifest) -> Identity:
     return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
 
 
 def _version(manifest: Manifest) -> int:
+    """Read a resourceVersion, which Kubernetes keeps in numeric order (guaranteed from 1.35 on)."""
     return int(manifest["metadata"].get("resourceVersion", 0))
-
-
-def _newer(version: int, known: _Packed | None) -> bool:
-    """Compare resource versions, which Kubernetes 1.35 and every version before it keep in numeric order."""
-    return known is None or version > known.version

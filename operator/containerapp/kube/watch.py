@@ -1,7 +1,7 @@
-"""The watch of the ContainerApps, by kopf: every event becomes a call of `take`, and nothing else happens here.
+"""The watch of the custom objects, by kopf: every event becomes a call of `take`, and nothing else happens here.
 
-Run by leading. The only importer of kopf, which keeps the watch alive, logs in, and notices a definition that is
-installed late. No handler of kopf's own kinds: those write annotations and finalizers, and act on edges.
+Run by the manager. kopf keeps the watch alive, logs in, and notices a definition that is installed late. It has
+handlers of raw events alone: its other handlers write annotations and finalizers, and act on edges.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from typing import Any
 
 import kopf
 
-from containerapp.api.containerapp import GROUP, PLURAL, VERSION
-from containerapp.core.model import Manifest
+from containerapp.core.model import Manifest, Resource
 from containerapp.errors import Blocked, Transient
-from containerapp.kube.client import PAGE, Client, path, told
+from containerapp.kube.client import PAGE, Client, describe, path
 from containerapp.tasks import end
 
 _logger = logging.getLogger(__name__)
@@ -32,13 +31,14 @@ _RESTART = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 @dataclass(kw_only=True)
-class AppWatch:
-    """Watches the apps of `namespaces` (none: of the cluster) until `stop`, telling `take` of type and object."""
+class CustomWatch:
+    """Watches the objects of `resources` in `namespaces` (none: the cluster) until `stop`; `take` has each event."""
 
     client: Client
+    resources: tuple[Resource, ...]
     namespaces: tuple[str, ...]
     identity: str
-    take: Callable[[str | None, Manifest], None]
+    take: Callable[[Resource, str | None, Manifest], None]
     stop: asyncio.Event
     _failures: int = 0
 
@@ -48,25 +48,26 @@ class AppWatch:
         return self._failures >= len(_RESTART)
 
     async def run(self) -> None:
-        """Let kopf watch the apps, and begin again when it gives up: it does so when the API server is away."""
+        """Let kopf watch, and begin again when it gives up: it does so when the API server is away."""
         while not self.stop.is_set():
             started, refused = time.monotonic(), await self._refused_namespaces()
             again = asyncio.Event()
             try:
                 await self._run_kopf(again, refused)
-            except Exception as error:  # noqa: BLE001 - whatever ends kopf, the apps must be watched
-                _logger.warning("The watch of the apps ended and begins again: %s", told(error))
+            except Exception as error:  # noqa: BLE001 - whatever ends kopf, the watch must go on
+                _logger.warning("The watch of the custom objects ended and begins again: %s", describe(error))
             lasted = time.monotonic() - started > _RESTART[-1]
             self._failures = 0 if lasted else self._failures + 1
             delay = _RESTART[min(self._failures, len(_RESTART) - 1)]
             await asyncio.sleep(delay * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
 
     async def _refused_namespaces(self) -> frozenset[str]:
-        """Return the namespaces whose apps may not be listed: one of them would end kopf's watch of all."""
+        """Return the namespaces whose objects may not be listed: one of them would end kopf's watch of all."""
         refused = set()
         for namespace in self.namespaces:
             try:
-                await self.client.get(path(f"{GROUP}/{VERSION}", PLURAL, namespace), limit="1")
+                for resource in self.resources:
+                    await self.client.get(path(resource.api_version, resource.plural, namespace), limit="1")
             except Blocked as error:
                 _logger.warning("Namespace %s is not served: %s", namespace, error)
                 refused.add(namespace)
@@ -115,11 +116,16 @@ class AppWatch:
             """Be the same user as the rest of the operator."""
             return kopf.ConnectionInfo(**await self.client.credentials())
 
-        @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
-        async def app_changed(event: Any, **_: Any) -> None:
-            self.take(event["type"], event["object"])
-
+        for resource in self.resources:
+            self._register(registry, resource)
         return registry
+
+    def _register(self, registry: kopf.OperatorRegistry, resource: Resource) -> None:
+        group, _, version = resource.api_version.partition("/")
+
+        @kopf.on.event(group, version, resource.plural, registry=registry, id=resource.plural)
+        async def changed(event: Any, **_: Any) -> None:
+            self.take(resource, event["type"], event["object"])
 
     def _kopf_settings(self) -> kopf.OperatorSettings:
         settings = kopf.OperatorSettings()
@@ -145,7 +151,7 @@ class _NoDiffBase(kopf.DiffBaseStorage):
 
 
 def handle_signals(stop: asyncio.Event) -> None:
-    """Turn SIGTERM and SIGINT into `stop`, whoever had them before."""
+    """Turn SIGTERM and SIGINT into `stop`, in place of earlier handlers."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

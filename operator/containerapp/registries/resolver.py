@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
+from containerapp.core.model import Failed, Key, Lookup, Pending, Resolved
 from containerapp.errors import ContainerAppError, Transient
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-AppKey: TypeAlias = tuple[str, str]
 Answer: TypeAlias = str | ContainerAppError
 
 MAX_LOOKUPS: Final = 32
@@ -40,33 +40,6 @@ class DigestSource(Protocol):
 
     async def resolve(self, references: Sequence[ImageReference]) -> Mapping[ImageReference, Answer]:
         """Return for each of `references`, all of one repository, its digest or why it has none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
-    """No answer yet; `on_change` will tell."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolved:
-    """The tag points to `digest`, as was asked at `resolved_at` (on the resolver's clock).
-
-    `stale_error` says why every attempt to ask again since then has failed.
-    """
-
-    digest: str
-    resolved_at: float
-    stale_error: ContainerAppError | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
-    """There is no answer that would do, and `error` is why."""
-
-    error: ContainerAppError
-
-
-Lookup: TypeAlias = Pending | Resolved | Failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +78,7 @@ class _Tag:
     """What is known of one tag. Times are those at which the question was put, not answered."""
 
     due: float = math.inf
-    asks: dict[AppKey, _Ask] = field(default_factory=dict)
+    asks: dict[Key, _Ask] = field(default_factory=dict)
     digest: str | None = None
     resolved_at: float = 0.0
     error: ContainerAppError | None = None
@@ -130,7 +103,7 @@ class DigestResolver:
         *,
         ecr: DigestSource,
         others: DigestSource,
-        on_change: Callable[[AppKey], None],
+        on_change: Callable[[Key], None],
         timing: Timing | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -141,14 +114,14 @@ class DigestResolver:
         self._timing = timing or Timing()
         self._clock = clock
         self._tags: dict[_Repository, dict[ImageReference, _Tag]] = {}
-        self._asked_by: dict[AppKey, ImageReference] = {}
+        self._asked_by: dict[Key, ImageReference] = {}
         # By registry, a heap of repositories and when they are due. Entries may be out of date, but none is missing.
         self._agenda: dict[str, list[tuple[float, str]]] = {}
         self._running: set[_Repository] = set()
         self._wake = asyncio.Event()
 
     def lookup(
-        self, reference: ImageReference, app: AppKey, *, request: str | None = None, known: str | None = None
+        self, reference: ImageReference, app: Key, *, request: str | None = None, known: str | None = None
     ) -> Lookup:
         """Return what is known of `reference`, and keep it known for as long as `app` asks for it.
 
@@ -175,7 +148,7 @@ class DigestResolver:
             ask.told = _news(answer)
         return answer
 
-    def forget(self, app: AppKey) -> None:
+    def forget(self, app: Key) -> None:
         """Let go of what `app` asked for; to be called when it is deleted or names a digest itself."""
         reference = self._asked_by.pop(app, None)
         if reference is None:
@@ -199,7 +172,7 @@ class DigestResolver:
                 await asyncio.sleep(self._timing.gather)
                 self._wake.clear()
 
-    def _register(self, reference: ImageReference, app: AppKey, request: str | None) -> tuple[_Tag, _Ask]:
+    def _register(self, reference: ImageReference, app: Key, request: str | None) -> tuple[_Tag, _Ask]:
         now = self._clock()
         tags = self._tags.setdefault((reference.registry, reference.repository), {})
         tag = tags.setdefault(reference, _Tag())

@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from containerapp.api import crd
+from containerapp.controllers.containerapp.definition import DEFINITION
 
 Schema = dict[str, Any]
 
@@ -31,9 +32,12 @@ _STOCK = {
     "drop": ["ALL"],
     "appProtocol": ["http", "kubernetes.io/h2c", "/"],
     "loadBalancerClass": ["service.k8s.aws/nlb"],
+    "path": ["/", "/metrics", "metrics", "/a b"],
+    "interval": ["30s", "1m", "0s", "30"],
 }
 _WORDS = ["http", "dns", "a", "LOG_LEVEL", "9", "-", "", "a" * 64]
 _QUANTITIES = [1, 2, -1, "1", "500m", "2", "1Gi", "0.5", "1Ki", "1MB", ".", "1e3"]
+_PERCENTAGES = [1, 2, 0, -1, "25%", "100%", "0%", "101%", "1"]
 _PORTS = [1, 8080, 0, 65536, "http", "dns", "nope", "UPPER"]
 _KEYS = {
     "requests": ["cpu", "memory", "nvidia.com/gpu", "hugepages-2Mi", "ram"],
@@ -54,12 +58,15 @@ _ALTERNATIVES = (
     {"configMapRef", "secretRef"},
     {"port", "ports"},
     {"value", "valueFrom"},
+    {"maxUnavailable", "minAvailable"},
+    {"averageUtilization", "averageValue", "value"},
+    {"resource", "containerResource", "pods", "object", "external"},
 )
 
 
 def specs() -> st.SearchStrategy[Schema]:
     """Specs of ContainerApps, right and wrong."""
-    schema = crd.openapi_schema()["properties"]["spec"]
+    schema = crd.openapi_schema(DEFINITION)["properties"]["spec"]
     return _objects(schema).map(lambda spec: {"image": "shop:1.4.2"} | spec)
 
 
@@ -76,7 +83,9 @@ def _values(name: str, schema: Schema) -> st.SearchStrategy[Any]:
 
 def _stock(name: str, schema: Schema) -> list[Any]:
     if "x-kubernetes-int-or-string" in schema:
-        return _PORTS if name == "port" else _QUANTITIES
+        return {"port": _PORTS, "maxUnavailable": _PERCENTAGES, "minAvailable": _PERCENTAGES}.get(
+            name, _QUANTITIES
+        )
     if "enum" in schema:
         return [*schema["enum"] * 3, "Other"]
     if "maximum" in schema:

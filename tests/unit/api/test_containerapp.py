@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from containerapp.api.containerapp import API_VERSION, KIND, ContainerApp, ContainerPort, Service
+from containerapp.api.containerapp import ContainerApp, ContainerPort, Service
+from containerapp.api.schema import API_VERSION
 from containerapp.errors import InvalidSpec
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
@@ -21,7 +22,7 @@ def _app(spec: dict[str, Any] | None = None, **metadata: Any) -> ContainerApp:
     return ContainerApp.parse(
         {
             "apiVersion": API_VERSION,
-            "kind": KIND,
+            "kind": "ContainerApp",
             "metadata": {"name": "shop", **metadata},
             "spec": {"image": "shop:1.4.2", **(spec or {})},
         }
@@ -97,7 +98,7 @@ def test_metadata_and_status_may_hold_what_the_operator_does_not_know() -> None:
     app = ContainerApp.parse(
         {
             "apiVersion": API_VERSION,
-            "kind": KIND,
+            "kind": "ContainerApp",
             "metadata": {"name": "shop", "managedFields": [{}]},
             "spec": {"image": "shop"},
             "status": {"unheardOf": 1, "image": {"digest": "sha256:1", "colour": "red"}},

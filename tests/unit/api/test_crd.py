@@ -12,6 +12,10 @@ import yaml
 
 from containerapp.api import crd
 from containerapp.api.containerapp import ContainerApp
+from containerapp.api.crd import Column, Definition
+from containerapp.api.schema import GROUP
+from containerapp.controllers import CONTROLLERS
+from containerapp.controllers.containerapp.definition import DEFINITION
 
 ROOT = Path(__file__).parents[3]
 GOOD = sorted((ROOT / "tests" / "manifests" / "good").glob("*.yaml"))
@@ -28,7 +32,8 @@ def _schemas(path: str, schema: dict[str, Any]) -> Iterator[tuple[str, dict[str,
             yield from _schemas(path + mark, schema[key])
 
 
-SCHEMAS = dict(_schemas("", crd.openapi_schema()))
+DEFINITIONS = tuple(controller.definition for controller in CONTROLLERS)
+SCHEMAS = dict(_schemas("", crd.openapi_schema(DEFINITION)))
 SPEC = {path: schema for path, schema in SCHEMAS.items() if path.startswith(".spec")}
 
 
@@ -44,20 +49,30 @@ def _written(path: str, value: Any) -> Iterator[str]:
             yield from _written(f"{path}{{}}" if opened else f"{path}.{name}", part)
 
 
-def test_the_committed_definition_is_the_one_the_models_give() -> None:
-    """`containerapp crd > crds/containerapp.dev_containerapps.yaml` mends a failure here."""
-    assert (ROOT / "crds" / "containerapp.dev_containerapps.yaml").read_text() == crd.render_yaml()
+@pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda each: each.kind)
+def test_the_committed_definition_is_the_one_the_models_give(definition: Definition) -> None:
+    """`containerapp crd KIND > crds/containerapp.dev_PLURAL.yaml` repairs a failure here."""
+    committed = ROOT / "crds" / f"{GROUP}_{definition.plural}.yaml"
+    assert committed.read_text() == crd.render_yaml(definition)
 
 
-def test_the_reference_page_is_the_one_the_models_give() -> None:
+def test_there_is_a_committed_definition_for_each_kind_and_no_other() -> None:
+    """A kind without one cannot be installed; one without a kind has no controller."""
+    committed = {path.name for path in (ROOT / "crds").glob("*.yaml")}
+    assert committed == {f"{GROUP}_{definition.plural}.yaml" for definition in DEFINITIONS}
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS, ids=lambda each: each.kind)
+def test_the_reference_page_is_the_one_the_models_give(definition: Definition) -> None:
     """Documentation that is written by hand is out of date."""
-    assert (ROOT / "docs" / "reference" / "containerapp.md").read_text() == crd.reference_page()
+    page = ROOT / "docs" / "reference" / f"{definition.kind.lower()}.md"
+    assert page.read_text() == crd.reference_page(definition)
 
 
 def test_the_yaml_means_the_definition() -> None:
     """And it is the same each time."""
-    assert yaml.safe_load(crd.render_yaml()) == crd.custom_resource_definition()
-    assert crd.render_yaml() == crd.render_yaml()
+    assert yaml.safe_load(crd.render_yaml(DEFINITION)) == crd.custom_resource_definition(DEFINITION)
+    assert crd.render_yaml(DEFINITION) == crd.render_yaml(DEFINITION)
 
 
 def test_yaml_has_no_anchors_where_an_object_stands_twice() -> None:
@@ -68,7 +83,7 @@ def test_yaml_has_no_anchors_where_an_object_stands_twice() -> None:
 
 def test_the_names_and_subresources_are_what_users_type() -> None:
     """`kubectl get capp`, `kubectl get all`, `kubectl scale` and an HPA."""
-    spec = crd.custom_resource_definition()["spec"]
+    spec = crd.custom_resource_definition(DEFINITION)["spec"]
     assert spec["names"]["shortNames"] == ["capp"]
     assert spec["names"]["categories"] == ["all"]
     [version] = spec["versions"]
@@ -82,6 +97,23 @@ def test_the_names_and_subresources_are_what_users_type() -> None:
     }
     shown = [column["name"] for column in version["additionalPrinterColumns"] if "priority" not in column]
     assert shown == ["Ready", "Status", "Image", "Replicas", "URL", "Age"]
+
+
+def test_a_kind_without_replicas_cannot_be_scaled() -> None:
+    """`kubectl scale` is offered only where the spec has a count."""
+    definition = Definition(
+        kind="Job", plural="jobs", short_name="j", model=ContainerApp, columns=(_AGE, _MESSAGE)
+    )
+    document = crd.custom_resource_definition(definition)
+    [version] = document["spec"]["versions"]
+    assert document["metadata"]["name"] == f"jobs.{GROUP}"
+    assert document["spec"]["names"]["listKind"] == "JobList"
+    assert version["subresources"] == {"status": {}}
+    assert [column.get("priority") for column in version["additionalPrinterColumns"]] == [None, 1]
+
+
+_AGE = Column(name="Age", type="date", path=".metadata.creationTimestamp", description="Its age.")
+_MESSAGE = Column(name="Message", type="string", path=".status.message", description="Why.", priority=1)
 
 
 def test_every_field_has_a_description() -> None:
@@ -180,16 +212,17 @@ def test_what_an_object_requires_is_required() -> None:
 
 
 def test_the_good_manifests_use_every_field() -> None:
-    """What no manifest uses, no test on an API server has tried; the three probes count as one."""
+    """What no manifest uses, no test on an API server has tried; probes count as one, metrics as well."""
     manifests = [yaml.safe_load(path.read_text()) for path in GOOD]
-    used = {_one_probe(path) for manifest in manifests for path in _written(".spec", manifest["spec"])}
-    known = {_one_probe(path) for path in SPEC if not path.endswith(("[]", "{}"))}
+    used = {_one_of_a_kind(path) for manifest in manifests for path in _written(".spec", manifest["spec"])}
+    known = {_one_of_a_kind(path) for path in SPEC if not path.endswith(("[]", "{}"))}
     assert known - used == set()
     assert known >= {".spec.probe.grpc.port", ".spec.ports[].appProtocol"}
 
 
-def _one_probe(path: str) -> str:
-    return re.sub(r"(readiness|liveness|startup)Probe", "probe", path)
+def _one_of_a_kind(path: str) -> str:
+    path = re.sub(r"(readiness|liveness|startup)Probe", "probe", path)
+    return re.sub(r"(autoscaling\.metrics\[\])\.\w+\.(metric|target|name)\b", r"\1.any.\2", path)
 
 
 @pytest.mark.parametrize(
@@ -205,12 +238,12 @@ def _one_probe(path: str) -> str:
 )
 def test_the_reference_page_tells_type_bounds_and_default(row: str) -> None:
     """One line a field."""
-    assert any(line.startswith(row) for line in crd.reference_page().splitlines())
+    assert any(line.startswith(row) for line in crd.reference_page(DEFINITION).splitlines())
 
 
 def test_the_reference_page_tells_what_is_refused() -> None:
     """Rules of scalars stand with the object that holds them."""
-    page = crd.reference_page()
+    page = crd.reference_page(DEFINITION)
     spec = page[page.index("## `spec`") : page.index("## `spec.imagePullSecrets[]`")]
     assert "- spec.image contains white space: remove it\n" in spec
     assert "## `status.image`" in page

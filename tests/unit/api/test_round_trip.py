@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import HealthCheck, assume, find, given, settings
 from hypothesis import strategies as st
 
-from containerapp.api.containerapp import API_VERSION, KIND, ContainerApp
+from containerapp.api.containerapp import ContainerApp
+from containerapp.api.schema import API_VERSION
 from containerapp.errors import InvalidSpec
 from tests.strategies import unhurried
 from tests.unit.api.spec_strategies import specs
@@ -28,7 +29,7 @@ BROAD = settings(
 def _read(spec: Any) -> ContainerApp | None:
     try:
         return ContainerApp.parse(
-            {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "shop"}, "spec": spec}
+            {"apiVersion": API_VERSION, "kind": "ContainerApp", "metadata": {"name": "shop"}, "spec": spec}
         )
     except InvalidSpec:
         return None

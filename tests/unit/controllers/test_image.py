@@ -5,15 +5,42 @@ from __future__ import annotations
 import pytest
 
 from containerapp.api import images
-from containerapp.controllers.containerapp.image import answers_refresh, pin, recorded_pin, refresh_token
+from containerapp.controllers.containerapp.image import (
+    Image,
+    Pinned,
+    Resolving,
+    Unavailable,
+    answers_refresh,
+    find_image,
+    pin,
+    recorded_pin,
+    refresh_token,
+)
 from containerapp.core.model import (
     DIGEST_ANNOTATION,
     IMAGE_ANNOTATION,
     REFRESH_ANNOTATION,
+    Failed,
+    Key,
+    Lookup,
     Manifest,
+    Pending,
     PinnedImage,
+    Platform,
+    Resolved,
 )
-from tests.builders import DEPLOYMENT, DIGEST, NEW_DIGEST, REFERENCE, an_app, live_children, pinned
+from containerapp.errors import Blocked, Transient
+from tests.builders import (
+    DEPLOYMENT,
+    DIGEST,
+    KEY,
+    NEW_DIGEST,
+    REFERENCE,
+    a_view,
+    an_app,
+    live_children,
+    pinned,
+)
 
 SHOP = images.parse("shop:1.4.2", default_registry="docker.io")
 
@@ -63,7 +90,7 @@ def test_either_record_is_enough(status: Manifest | None, deployment: Manifest |
 
 
 def test_a_record_of_another_reference_is_none() -> None:
-    """A changed image is resolved anew."""
+    """A changed image is resolved again."""
     other = "docker.io/library/shop:1.4.1"
     deployment = _deployment()
     deployment["metadata"]["annotations"][IMAGE_ANNOTATION] = other
@@ -71,7 +98,7 @@ def test_a_record_of_another_reference_is_none() -> None:
 
 
 def test_the_status_wins_over_a_tampered_deployment() -> None:
-    """Whoever edits the Deployment's annotations does not choose what runs; the drift is repaired instead."""
+    """An edit of the Deployment's annotations does not choose what runs; the drift is repaired instead."""
     assert _recorded(status=_status(), deployment=_deployment(NEW_DIGEST)) == pinned()
 
 
@@ -87,7 +114,7 @@ def test_a_crash_before_the_status_was_written_keeps_the_newer_digest() -> None:
     assert record == pinned(digest=NEW_DIGEST, refresh="2")
 
 
-def test_a_request_that_nobody_answers_yet_leaves_the_old_record_standing() -> None:
+def test_a_request_without_an_answer_yet_leaves_the_old_record_standing() -> None:
     """It runs on until the registry has spoken; its refresh value tells that the request is open."""
     record = _recorded(status=_status(refresh="1"), deployment=_deployment(refresh="1"), asked="2")
     assert record == pinned(refresh="1")
@@ -104,14 +131,14 @@ def test_what_is_no_digest_is_no_record(asked: str | None) -> None:
 
 @pytest.mark.parametrize("annotation", [IMAGE_ANNOTATION, DIGEST_ANNOTATION])
 def test_half_a_record_is_none(annotation: str) -> None:
-    """A Deployment without one of its annotations tells nothing, nor does a status without a digest."""
+    """A Deployment without one of its annotations says nothing, nor does a status without a digest."""
     deployment = _deployment()
     del deployment["metadata"]["annotations"][annotation]
     assert _recorded(status=_status(None), deployment=deployment) is None
 
 
 def test_a_deployment_without_annotations_tells_nothing() -> None:
-    """Somebody may have removed them all."""
+    """They may all have been removed by hand."""
     deployment = _deployment()
     del deployment["metadata"]["annotations"]
     assert _recorded(deployment=deployment) is None
@@ -135,3 +162,146 @@ def test_asks_the_registry_only_for_a_request_that_is_new(
     app = an_app(annotations={} if asked is None else {REFRESH_ANNOTATION: asked})
     assert refresh_token(app) == asked
     assert answers_refresh(pinned(refresh=answered), app) is enough
+
+
+# --- the image that an app runs ---------------------------------------------------------------------
+
+DOWN = Transient("RegistryUnavailable", "It is down.")
+MISSING = Blocked("ImageNotFound", "There is none.")
+
+
+class Answering:
+    """Digests that give one answer, and remember what they were asked."""
+
+    def __init__(self, answer: Lookup | None = None) -> None:
+        """Without an `answer`, to ask is an error."""
+        self.answer = answer
+        self.asked: list[tuple[str, str | None, str | None]] = []
+        self.forgotten: list[Key] = []
+
+    def lookup(
+        self,
+        reference: images.ImageReference,
+        app: Key,
+        *,
+        request: str | None = None,
+        known: str | None = None,
+    ) -> Lookup:
+        """Return the answer."""
+        assert app == KEY
+        assert self.answer is not None
+        self.asked.append((str(reference), request, known))
+        return self.answer
+
+    def forget(self, app: Key) -> None:
+        """Remember it."""
+        self.forgotten.append(app)
+
+
+def _resolved(digest: str = DIGEST, stale_error: Transient | None = None) -> Resolved:
+    return Resolved(digest=digest, resolved_at=0.0, stale_error=stale_error)
+
+
+def _found(
+    digests: Answering,
+    *,
+    image: str = "shop:1.4.2",
+    status: Manifest | None = None,
+    deployment: Manifest | None = None,
+    asked: str | None = None,
+    platform: Platform | None = None,
+) -> Image:
+    app = an_app(
+        {"image": image}, status=status, annotations={} if asked is None else {REFRESH_ANNOTATION: asked}
+    )
+    live = {} if deployment is None else {DEPLOYMENT: deployment}
+    return find_image(a_view(app, live, platform=platform or Platform()), digests)
+
+
+def test_an_image_that_cannot_be_read_is_unavailable_and_no_registry_is_asked() -> None:
+    """Such as one without a registry, where the platform team has set none."""
+    found = _found(Answering(), platform=Platform(default_registry=""))
+    assert isinstance(found, Unavailable)
+    assert (found.error.reason, found.pin) == ("InvalidImage", None)
+
+
+def test_an_image_by_digest_is_pinned_and_no_registry_is_asked() -> None:
+    """What was asked before for the app is forgotten."""
+    digests = Answering()
+    found = _found(digests, image=f"shop@{DIGEST}", asked="1")
+    assert found == Pinned(pin=pinned(f"shop@{DIGEST}", refresh="1"))
+    assert (digests.asked, digests.forgotten) == ([], [KEY])
+
+
+@pytest.mark.parametrize(
+    ("answer", "image"),
+    [
+        (_resolved(), Pinned(pin=pinned())),
+        (Pending(), Resolving()),
+        (Failed(error=MISSING), Unavailable(error=MISSING)),
+    ],
+)
+def test_a_new_image_is_what_the_registry_says(answer: Lookup, image: Image) -> None:
+    """Or it is not known yet, or cannot be known."""
+    digests = Answering(answer)
+    assert _found(digests) == image
+    assert digests.asked == [(REFERENCE, None, None)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "image"),
+    [
+        (_resolved(NEW_DIGEST), Pinned(pin=pinned(digest=NEW_DIGEST, refresh="2"))),
+        (Pending(), Resolving(pin=pinned(refresh="1"))),
+        (Failed(error=DOWN), Unavailable(error=DOWN, pin=pinned(refresh="1"))),
+    ],
+)
+def test_a_request_to_refresh_is_put_to_the_registry(answer: Lookup, image: Image) -> None:
+    """What runs, runs on until it has answered."""
+    digests = Answering(answer)
+    assert _found(digests, status=_status(refresh="1"), asked="2") == image
+    assert digests.asked == [(REFERENCE, "2", None)]
+
+
+MOVED = _status()
+MOVED["image"]["latestDigest"] = NEW_DIGEST
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "image"),
+    [
+        (_status(), _resolved(), Pinned(pin=pinned())),
+        (MOVED, _resolved(), Pinned(pin=pinned())),
+        (_status(), _resolved(NEW_DIGEST), Pinned(pin=pinned(), latest_digest=NEW_DIGEST)),
+        (_status(), _resolved(stale_error=DOWN), Pinned(pin=pinned(), news_error=DOWN)),
+        (_status(), Failed(error=DOWN), Pinned(pin=pinned(), news_error=DOWN)),
+        (MOVED, Failed(error=DOWN), Pinned(pin=pinned(), latest_digest=NEW_DIGEST, news_error=DOWN)),
+        (_status(), Pending(), Pinned(pin=pinned(), asked=False)),
+        (MOVED, Pending(), Pinned(pin=pinned(), latest_digest=NEW_DIGEST, asked=False)),
+    ],
+)
+def test_what_runs_stays_and_the_registry_is_asked_for_news_alone(
+    status: Manifest, answer: Lookup, image: Image
+) -> None:
+    """While there is no news, what the status says of the tag stands."""
+    digests = Answering(answer)
+    assert _found(digests, status=status) == image
+    assert digests.asked == [(REFERENCE, None, DIGEST)]
+
+
+@pytest.mark.parametrize("answer", [Pending(), Failed(error=DOWN)])
+def test_the_news_of_another_tag_is_no_news_of_this_one(answer: Lookup) -> None:
+    """As after a crash between the Deployment and the status, when the image was changed."""
+    status = _status(reference="docker.io/library/shop:1.4.1")
+    status["image"]["latestDigest"] = NEW_DIGEST
+    found = _found(Answering(answer), status=status, deployment=_deployment())
+    assert isinstance(found, Pinned)
+    assert (found.pin, found.latest_digest) == (pinned(), None)
+
+
+@pytest.mark.parametrize("answer", [Pending(), Failed(error=DOWN)])
+def test_the_status_says_nothing_of_a_tag_where_the_deployment_alone_has_the_record(answer: Lookup) -> None:
+    """As after a restore without status."""
+    found = _found(Answering(answer), deployment=_deployment())
+    assert isinstance(found, Pinned)
+    assert (found.pin, found.latest_digest) == (pinned(), None)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from containerapp.api.containerapp import ContainerApp
-from containerapp.controllers.containerapp.status import (
-    Rollout,
-    compute_status,
-    invalid_status,
-    is_urgent,
-    state_of,
-)
-from containerapp.core.model import ImageState, Manifest, ObjectRef, Outcome
+from containerapp.controllers.containerapp.image import Image, Pinned, Resolving, Unavailable
+from containerapp.controllers.containerapp.inputs import Inputs
+from containerapp.controllers.containerapp.status import _ADDRESS_BOUND, compute_status
+from containerapp.core.model import Child, Gathered, Manifest, ObjectRef, Outcome, Resource
 from containerapp.errors import Blocked, ContainerAppError, InvalidSpec, Transient
 from tests.builders import (
     BEFORE,
@@ -24,9 +20,9 @@ from tests.builders import (
     LATER,
     NEW_DIGEST,
     NOW,
-    OTHER_UID,
     REFERENCE,
     SERVICE,
+    a_view,
     an_app,
     app_manifest,
     live_children,
@@ -40,8 +36,11 @@ QUOTA = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "
 NO_QUOTA = {**QUOTA, "status": "False"}
 
 
-def _outcome(**fields: Any) -> Outcome:
-    return Outcome(**{"image": ImageState(pin=pinned()), **fields})
+PINNED = Pinned(pin=pinned())
+
+
+def _outcome(image: Pinned | Resolving | Unavailable = PINNED, **fields: Any) -> Outcome:
+    return Outcome(gathered=Gathered(inputs=Inputs(image=image)), **fields)
 
 
 def _live(app: ContainerApp, **rollout: Any) -> dict[ObjectRef, Manifest]:
@@ -54,9 +53,11 @@ def _status(
     outcome: Outcome | None = None,
     live: dict[ObjectRef, Manifest] | None = None,
     now: str = NOW,
+    **world: Any,
 ) -> Manifest:
     app = app or an_app()
-    status = compute_status(app, outcome or _outcome(), _live(app) if live is None else live, now)
+    view = a_view(app, _live(app) if live is None else live, now=now, **world)
+    status = compute_status(view, outcome or _outcome(), now)
     assert_follows_kstatus(status)
     return status
 
@@ -78,7 +79,7 @@ def test_an_app_that_runs_is_ready_and_says_so_in_full() -> None:
         "replicas": 1,
         "updatedReplicas": 1,
         "readyReplicas": 1,
-        "selector": "app.kubernetes.io/name=shop,app.kubernetes.io/managed-by=containerapp-operator",
+        "selector": "containerapp.dev/app=shop,containerapp.dev/track=stable",
         "url": "http://shop.default.svc:8080",
         "resources": [
             {"apiVersion": "v1", "kind": "ServiceAccount", "name": "shop"},
@@ -92,7 +93,7 @@ def test_what_the_api_server_says_of_a_new_app_has_no_time_of_its_own() -> None:
     """It has none to give; the same condition, said by the operator, begins to hold when it is said."""
     app = an_app()
     assert [(old.type, old.status) for old in app.status.conditions] == [("Ready", "Unknown")]
-    status = _status(app, _outcome(image=ImageState(pending=True)), live={})
+    status = _status(app, _outcome(Resolving()), live={})
     assert (conditions(status)["Ready"]["status"], conditions(status)["Ready"]["lastTransitionTime"]) == (
         "Unknown",
         NOW,
@@ -170,7 +171,7 @@ def test_a_pods_complaint_stands_in_the_message() -> None:
 
 
 def test_a_rollout_past_its_deadline_is_stalled() -> None:
-    """Somebody must act, so those who wait for Ready need not wait on."""
+    """It needs an edit, so those who wait for Ready need not wait on."""
     app = an_app()
     status = _status(app, live=_live(app, available=0, conditions=[DEADLINE]))
     assert summary(status)["Ready"] == ("False", "ProgressDeadlineExceeded")
@@ -200,7 +201,7 @@ def test_a_rollout_that_came_through_after_its_deadline_is_ready() -> None:
         ({"replicas": 0}, ("True", "Running", "No Pod is wanted: spec.replicas is 0.")),
         (
             {"replicas": 3, "suspend": True},
-            ("True", "Suspended", "Suspended: no Pod runs. Set spec.suspend to false to run 3 again."),
+            ("True", "Suspended", "Suspended: no Pod runs. Set spec.suspend to false to start again."),
         ),
     ],
 )
@@ -223,18 +224,16 @@ def test_an_app_whose_last_pods_end_is_not_suspended_yet() -> None:
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (InvalidSpec("InvalidImage", "Mend it."), "Stalled"),
+        (InvalidSpec("InvalidImage", "Correct it."), "Stalled"),
         (Blocked("AccessDenied", "Allow it."), "Stalled"),
         (Transient("Throttled", "Trying again."), "Reconciling"),
     ],
 )
 @pytest.mark.parametrize("where", ["image", "write"])
-def test_an_error_is_stalled_where_somebody_must_act(error: ContainerAppError, kind: str, where: str) -> None:
+def test_an_error_that_needs_an_edit_is_stalled(error: ContainerAppError, kind: str, where: str) -> None:
     """A passing fault is work in progress; the running version is available all the while."""
     app = an_app()
-    failed = (
-        _outcome(image=ImageState(pin=pinned(), error=error)) if where == "image" else _outcome(error=error)
-    )
+    failed = _outcome(Unavailable(error=error, pin=pinned())) if where == "image" else _outcome(error=error)
     status = _status(app, failed)
     assert _ready(status) == ("False", error.reason, error.message)
     assert summary(status)[kind] == ("True", error.reason)
@@ -244,24 +243,24 @@ def test_an_error_is_stalled_where_somebody_must_act(error: ContainerAppError, k
     )
 
 
-def test_a_failed_write_is_told_before_a_failed_lookup() -> None:
+def test_a_failed_write_is_named_before_a_failed_lookup() -> None:
     """One reason at a time, the one nearest to the Pods first."""
-    both = _outcome(error=Blocked("NameTaken", "x"), image=ImageState(error=Blocked("AccessDenied", "y")))
+    both = _outcome(error=Blocked("NameTaken", "x"), image=Unavailable(error=Blocked("AccessDenied", "y")))
     assert _ready(_status(outcome=both))[1] == "NameTaken"
 
 
 @pytest.mark.parametrize("pin", [None, pinned()])
 def test_a_registry_that_takes_its_time_makes_ready_unknown(pin: Any) -> None:
     """Nobody can say yet whether this generation will run."""
-    status = _status(outcome=_outcome(image=ImageState(pin=pin, pending=True)))
+    status = _status(outcome=_outcome(Resolving(pin=pin)))
     assert summary(status)["Ready"] == ("Unknown", "ResolvingImage")
     assert summary(status)["Reconciling"] == ("True", "ResolvingImage")
     assert summary(status)["ImageResolved"] == ("Unknown", "Resolving")
 
 
-def test_a_moved_tag_is_told_with_the_command_that_takes_it() -> None:
+def test_a_moved_tag_is_reported_with_the_command_that_takes_it() -> None:
     """The app stays ready, and what runs stays what it was."""
-    status = _status(outcome=_outcome(image=ImageState(pin=pinned(refresh="1"), latest_digest=NEW_DIGEST)))
+    status = _status(outcome=_outcome(Pinned(pin=pinned(refresh="1"), latest_digest=NEW_DIGEST)))
     assert _ready(status)[:2] == ("True", "Running")
     resolved = conditions(status)["ImageResolved"]
     assert (resolved["status"], resolved["reason"]) == ("True", "TagMoved")
@@ -277,60 +276,78 @@ def test_a_moved_tag_is_told_with_the_command_that_takes_it() -> None:
     }
 
 
-def test_a_registry_that_cannot_be_asked_for_news_is_told_and_no_more() -> None:
+def test_a_registry_that_cannot_be_asked_for_news_is_mentioned_and_no_more() -> None:
     """What runs is resolved and stays ready; only whether the tag has moved is not known."""
     trouble = Transient("RegistryUnavailable", "ghcr.io does not answer.")
-    status = _status(outcome=_outcome(image=ImageState(pin=pinned(), news_error=trouble)))
+    status = _status(outcome=_outcome(Pinned(pin=pinned(), news_error=trouble)))
     assert _ready(status)[:2] == ("True", "Running")
     resolved = conditions(status)["ImageResolved"]
     assert (resolved["status"], resolved["reason"]) == ("True", "Resolved")
-    assert resolved["message"].endswith("since cannot be told: ghcr.io does not answer.")
+    assert resolved["message"].endswith("since is not known: ghcr.io does not answer.")
 
 
-def test_what_was_told_of_a_digest_stands_until_a_registry_has_been_asked() -> None:
+def test_what_was_said_of_a_digest_stands_until_a_registry_has_been_asked() -> None:
     """A restart of the operator, with the registry away, rewrites no status."""
     trouble = Transient("RegistryUnavailable", "ghcr.io does not answer.")
-    told = _status(outcome=_outcome(image=ImageState(pin=pinned(), news_error=trouble)))
-    unasked = ImageState(pin=pinned(), unasked=True)
-    assert _status(an_app(status=told), _outcome(image=unasked)) == told
+    said = _status(outcome=_outcome(Pinned(pin=pinned(), news_error=trouble)))
+    unasked = Pinned(pin=pinned(), asked=False)
+    assert _status(an_app(status=said), _outcome(unasked)) == said
 
 
 @pytest.mark.parametrize("status", [None, "another digest", "no digest"])
-def test_nothing_stands_that_was_told_of_another_digest(status: str | None) -> None:
-    """What is pinned is told, where the status says nothing of it."""
-    pins = {
-        "another digest": ImageState(pin=pinned(digest=NEW_DIGEST)),
-        "no digest": ImageState(pending=True),
+def test_nothing_stands_that_was_said_of_another_digest(status: str | None) -> None:
+    """What is pinned is said, where the status says nothing of it."""
+    pins: dict[str, Image] = {
+        "another digest": Pinned(pin=pinned(digest=NEW_DIGEST)),
+        "no digest": Resolving(),
     }
     old = _status(outcome=_outcome(image=pins[status])) if status else None
-    new = _status(an_app(status=old), _outcome(image=ImageState(pin=pinned(), unasked=True)))
+    new = _status(an_app(status=old), _outcome(Pinned(pin=pinned(), asked=False)))
     assert conditions(new)["ImageResolved"]["message"] == f"{REFERENCE} is {DIGEST}."
 
 
 def test_the_image_that_runs_stays_in_the_status_while_a_new_one_is_not_known() -> None:
-    """A registry that is down hides nothing of what it had told before."""
+    """A registry that is down hides nothing of what it had said before."""
     known = {"requested": "shop:1.4.1", "reference": "docker.io/library/shop:1.4.1", "digest": DIGEST}
-    failed = _outcome(image=ImageState(error=Blocked("ImageNotFound", "x")))
+    failed = _outcome(Unavailable(error=Blocked("ImageNotFound", "x")))
     assert _status(an_app(status={"image": known}), failed)["image"] == known
     assert _status(an_app(), failed)["image"] == {"requested": "shop:1.4.2"}
 
 
-@pytest.mark.parametrize("change", ["predecessors", "deleting", "foreign"])
-def test_another_apps_children_make_nobody_ready(change: str) -> None:
-    """An app made anew under an old name must not be called ready for the Pods of the old one."""
-    app = an_app({"port": 8080})
-    live = _live(app)
-    for child in (live[DEPLOYMENT], live[SERVICE]):
-        if change == "predecessors":
-            child["metadata"]["ownerReferences"][0]["uid"] = OTHER_UID
-        elif change == "foreign":
-            del child["metadata"]["ownerReferences"]
-        else:
-            child["metadata"]["deletionTimestamp"] = BEFORE
-    status = _status(app, live=live)
-    assert _ready(status) == ("False", "RollingOut", "Waiting for the Deployment.")
+def test_the_children_of_a_former_app_make_nothing_ready() -> None:
+    """Until they are gone, nothing of the new app can be written."""
+    gone = (SERVICE, DEPLOYMENT)
+    status = _status(outcome=_outcome(terminating=gone), live={})
+    message = "Waiting until the former Service shop, Deployment shop is deleted."
+    assert _ready(status) == ("False", "PredecessorTerminating", message)
+    assert summary(status)["Reconciling"] == ("True", "PredecessorTerminating")
     assert status["replicas"] == 0
     assert "url" not in status
+
+
+def test_a_former_child_that_is_being_deleted_is_named_before_the_rollout() -> None:
+    """The Deployment may run well, and the Service that is to be replaced keep Ready away."""
+    status = _status(outcome=_outcome(terminating=(SERVICE,)))
+    assert _ready(status)[1:] == (
+        "PredecessorTerminating",
+        "Waiting until the former Service shop is deleted.",
+    )
+    assert summary(status)["RolledOut"] == ("True", "RolloutComplete")
+
+
+def test_a_deployment_that_was_paused_by_hand_is_stalled_and_the_remedy_is_named() -> None:
+    """Kubernetes rolls nothing out, and reports no deadline either."""
+    app = an_app()
+    live = _live(app, updated=0)
+    live[DEPLOYMENT]["spec"]["paused"] = True
+    status = _status(app, live=live)
+    assert _ready(status) == (
+        "False",
+        "DeploymentPaused",
+        "The Deployment shop is paused: kubectl rollout resume deployment/shop -n default",
+    )
+    assert summary(status)["Stalled"] == ("True", "DeploymentPaused")
+    assert summary(status)["Available"] == ("True", "PodsAvailable")
 
 
 # --- times ----------------------------------------------------------------------------------------
@@ -396,7 +413,62 @@ def test_the_url_is_the_load_balancers_as_soon_as_it_has_one(balancer: Manifest,
     live = _live(app)
     live[SERVICE]["status"] = balancer
     status = _status(app, live=live)
+    assert (_ready(status)[0] == "True") is (url is not None)
     assert status.get("url") == (f"http://{url}" if url else None)
+
+
+def _balanced(age: timedelta, **service: Any) -> Manifest:
+    """Return the status of an app with a load balancer whose Service is of some age."""
+    app = an_app({"port": 80, "service": {"type": "LoadBalancer"}})
+    live = _live(app)
+    created = datetime.fromisoformat(NOW) - age
+    live[SERVICE]["metadata"]["creationTimestamp"] = created.strftime("%Y-%m-%dT%H:%M:%SZ")
+    live[SERVICE] |= service
+    return _status(app, live=live)
+
+
+WITH_ADDRESS = {"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}}
+SECOND = timedelta(seconds=1)
+
+
+def test_an_app_waits_for_the_address_of_its_load_balancer() -> None:
+    """It takes some minutes; nobody can reach the app until then."""
+    status = _balanced(_ADDRESS_BOUND - SECOND)
+    message = "The load balancer of Service shop has no address yet."
+    assert _ready(status) == ("False", "WaitingForLoadBalancer", message)
+    assert summary(status)["Reconciling"] == ("True", "WaitingForLoadBalancer")
+    assert summary(status)["RolledOut"] == ("True", "RolloutComplete")
+    assert "url" not in status
+
+
+def test_a_load_balancer_without_an_address_for_long_is_stalled() -> None:
+    """As where no controller makes load balancers."""
+    status = _balanced(_ADDRESS_BOUND)
+    assert summary(status)["Ready"] == ("False", "LoadBalancerPending")
+    assert summary(status)["Stalled"] == ("True", "LoadBalancerPending")
+    assert _ready(status)[2] == (
+        "The load balancer of Service shop has no address yet. See kubectl describe service shop -n default, "
+        "and check that the cluster has a controller for such Services."
+    )
+
+
+@pytest.mark.parametrize("age", [SECOND, _ADDRESS_BOUND + SECOND])
+def test_a_load_balancer_with_an_address_is_waited_for_no_more(age: timedelta) -> None:
+    """Whatever its age."""
+    assert _ready(_balanced(age, status=WITH_ADDRESS))[:2] == ("True", "Running")
+
+
+def test_a_rollout_is_named_before_the_address() -> None:
+    """One reason at a time, the one nearest to the Pods first."""
+    app = an_app({"port": 80, "service": {"type": "LoadBalancer"}})
+    assert _ready(_status(app, live=_live(app, available=0)))[1] == "RollingOut"
+
+
+def test_the_address_of_another_service_type_is_never_waited_for() -> None:
+    """It has one from the start."""
+    for kind in ("ClusterIP", "NodePort"):
+        app = an_app({"port": 80, "service": {"type": kind}})
+        assert _ready(_status(app))[:2] == ("True", "Running")
 
 
 def test_a_port_that_others_put_before_ours_is_not_the_apps_address() -> None:
@@ -418,98 +490,20 @@ def test_a_worker_has_no_url() -> None:
     assert "url" not in _status(app, live=live)
 
 
-# --- a spec that cannot be read --------------------------------------------------------------------
+# --- kinds that the cluster may lack ----------------------------------------------------------------
 
 
-def test_a_spec_that_cannot_be_read_leaves_all_else_as_it_was() -> None:
-    """The last good version runs on, and the status goes on to tell of it."""
-    rolling = _status(live={}, now=BEFORE)
-    broken = app_manifest({"replicas": "many"}, status=rolling, generation=2)
-    status = invalid_status(broken, InvalidSpec("InvalidSpec", "spec.replicas: mend it"), NOW)
-    assert_follows_kstatus(status)
-    assert _ready(status) == ("False", "InvalidSpec", "spec.replicas: mend it")
-    assert summary(status)["Stalled"] == ("True", "InvalidSpec")
-    assert status["observedGeneration"] == 2
-    assert conditions(status)["Ready"]["lastTransitionTime"] == BEFORE
-    assert conditions(status)["Stalled"]["lastTransitionTime"] == NOW
-    assert [condition["type"] for condition in status["conditions"]] == [
-        "Ready",
-        "Stalled",
-        "ImageResolved",
-        "Available",
-        "RolledOut",
-    ]
-    assert {key: status[key] for key in status if key not in {"conditions", "observedGeneration"}} == {
-        key: rolling[key] for key in rolling if key not in {"conditions", "observedGeneration"}
-    }
-
-
-def test_a_spec_that_could_never_be_read_has_a_status_too() -> None:
-    """The very first manifest may be the broken one; telling it again changes nothing."""
-    manifest = app_manifest({"replicas": "many"})
-    error = InvalidSpec("InvalidSpec", "spec.replicas: mend it")
-    status = invalid_status(manifest, error, NOW)
-    assert_follows_kstatus(status)
-    assert invalid_status({**manifest, "status": status}, error, LATER) == status
-
-
-# --- what cannot wait -------------------------------------------------------------------------------
-
-
-def _with(given: Manifest, kind: str, **fields: Any) -> Manifest:
-    changed = deepcopy(given)
-    conditions(changed)[kind].update(fields)
-    return changed
-
-
-RUNNING = _status()
-
-
-@pytest.mark.parametrize(
-    ("new", "urgent"),
-    [
-        (RUNNING, False),
-        ({**RUNNING, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "resources": []}, False),
-        (_with(RUNNING, "Ready", message="In other words."), False),
-        (_with(RUNNING, "RolledOut", status="False"), False),
-        (_with(RUNNING, "Ready", status="False"), True),
-        (_with(RUNNING, "Ready", reason="Suspended"), True),
-        (_with(RUNNING, "ImageResolved", reason="TagMoved"), True),
-        (_with(RUNNING, "Available", status="False"), True),
-        ({**RUNNING, "url": "http://elsewhere"}, True),
-        ({**RUNNING, "observedGeneration": 2}, True),
-        ({**RUNNING, "image": {"requested": "shop:2"}}, True),
-        ({}, True),
-    ],
-)
-def test_only_what_somebody_may_wait_for_is_urgent(new: Manifest, *, urgent: bool) -> None:
-    """Another count of Pods may wait for the next patch; readiness, lost availability and addresses may not."""
-    assert is_urgent(RUNNING, new) is urgent
-
-
-def test_availability_that_comes_back_may_wait_for_the_next_patch() -> None:
-    """Good news of a part is a step; the whole is told at once."""
-    assert not is_urgent(_with(RUNNING, "Available", status="False"), RUNNING)
-
-
-def test_reads_nothing_from_a_deployment_that_is_not_there() -> None:
-    """All counts are zero, and it is not complete."""
-    assert Rollout.of(None).total == 0
-    assert not Rollout.of(None).complete
-
-
-@pytest.mark.parametrize(
-    ("conditions", "state"),
-    [
-        ({"Ready": "True"}, "ready"),
-        ({"Ready": "False", "Stalled": "True"}, "stalled"),
-        ({"Ready": "False", "Reconciling": "True"}, "progressing"),
-        ({"Ready": "Unknown"}, "progressing"),
-        ({}, "progressing"),
-    ],
-)
-def test_one_word_tells_how_an_app_fares(conditions: dict[str, str], state: str) -> None:
-    """The metrics count apps by it; one without a status has only just been made."""
-    listed = [{"type": kind, "status": status} for kind, status in conditions.items()]
-    assert state_of({"status": {"conditions": listed}}) == state
-    assert state_of({}) == "progressing"
+def test_an_optional_kind_has_a_condition_and_keeps_nothing_from_being_ready() -> None:
+    """The app runs without it; the condition says what is missing."""
+    kind = Resource(
+        api_version="keda.sh/v1alpha1", kind="ScaledObject", plural="scaledobjects", install="Install it."
+    )
+    child = Child(
+        resource=kind, render=lambda _app, _inputs: iter(()), condition="Scaled", purpose="Nothing scales."
+    )
+    wanted = _outcome(optional=(child,))
+    missing = _status(outcome=wanted, absent=frozenset({kind}))
+    assert summary(missing)["Scaled"] == ("False", "KindNotInstalled")
+    assert summary(_status(outcome=wanted))["Scaled"] == ("True", "Applied")
+    assert _ready(missing)[:2] == ("True", "Running")
+    assert "Scaled" not in summary(_status())

@@ -4,31 +4,48 @@ from __future__ import annotations
 
 import pytest
 
-from containerapp.controllers.containerapp.children import CHILDREN
-from containerapp.core.model import ImageState, ObjectRef, Outcome
-from tests.builders import SERVICE, an_app, desired_children
+from containerapp.controllers import CONTROLLERS
+from containerapp.controllers.containerapp.controller import OWNS
+from containerapp.core.model import ObjectRef, Resource
+from tests.builders import KEY, SERVICE, an_app, desired_children
 
 
 def test_a_reference_names_kind_and_name() -> None:
     """It is what log lines and messages call the object."""
     assert str(SERVICE) == "Service shop"
     assert ObjectRef.of({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop"}}) == SERVICE
+    assert ObjectRef.from_status({"apiVersion": "v1", "kind": "Service", "name": "shop"}) == SERVICE
+    assert Resource(api_version="v1", kind="Service", plural="services").ref("shop") == SERVICE
 
 
-@pytest.mark.parametrize(("kind", "group"), [("ServiceAccount", ""), ("Service", ""), ("Deployment", "apps")])
-def test_the_group_of_a_kind_is_that_of_its_version(kind: str, group: str) -> None:
+def test_a_key_names_kind_namespace_and_name() -> None:
+    """Two kinds may have objects of one name."""
+    assert str(KEY) == "ContainerApp default/shop"
+
+
+@pytest.mark.parametrize(
+    ("version", "group"),
+    [("v1", ""), ("apps/v1", "apps"), ("gateway.networking.k8s.io/v1", "gateway.networking.k8s.io")],
+)
+def test_the_group_of_a_kind_is_that_of_its_version(version: str, group: str) -> None:
     """The core group has no name."""
-    assert next(child for child in CHILDREN if child.resource.kind == kind).resource.group == group
+    assert Resource(api_version=version, kind="X", plural="xs").group == group
 
 
-def test_the_table_of_children_says_what_they_render() -> None:
-    """Watches, pruning and rights derive from the table, so it must tell the truth."""
-    rendered = [ObjectRef.of(manifest) for manifest in desired_children(an_app({"port": 80}))]
+def test_the_controller_says_what_its_children_are() -> None:
+    """Watches, pruning and rights derive from what it owns."""
+    spec = {"port": 80, "autoscaling": {"minReplicas": 2, "maxReplicas": 3}, "metrics": {"port": 80}}
+    rendered = [ObjectRef.of(manifest) for manifest in desired_children(an_app(spec))]
     assert [(ref.api_version, ref.kind) for ref in rendered] == [
-        (child.resource.api_version, child.resource.kind) for child in CHILDREN
+        (child.resource.api_version, child.resource.kind) for child in OWNS
     ]
 
 
-def test_an_outcome_knows_nothing_until_told() -> None:
-    """No image, no error, no children."""
-    assert Outcome() == Outcome(image=ImageState(), error=None, resources=(), pod_problem=None)
+def test_every_controller_has_a_kind_and_a_label_of_its_own() -> None:
+    """By them the owner of a child is found."""
+    kinds = {controller.resource.kind for controller in CONTROLLERS}
+    assert len(kinds) == len({controller.label for controller in CONTROLLERS}) == len(CONTROLLERS)
+    (containerapp,) = CONTROLLERS
+    assert containerapp.resource == Resource(
+        api_version="containerapp.dev/v1alpha1", kind="ContainerApp", plural="containerapps"
+    )

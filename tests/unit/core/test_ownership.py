@@ -1,20 +1,31 @@
-"""Whose an object is, and which of ours nobody wants any more: `containerapp.core.ownership`."""
+"""Whose an object is, and what a deleted owner has left: `containerapp.core.ownership`."""
 
 from __future__ import annotations
 
 import pytest
 
-from containerapp.api.containerapp import API_VERSION, KIND
-from containerapp.core.model import Manifest
-from containerapp.core.ownership import deleting, owned_by, owned_by_predecessor, stale_children
-from tests.builders import DEPLOYMENT, NAME, OTHER_UID, SERVICE, SERVICE_ACCOUNT, UID, an_app, live_children
+from containerapp.api.schema import API_VERSION
+from containerapp.controllers import CONTROLLERS
+from containerapp.core.model import Key, Manifest
+from containerapp.core.ownership import Owners, deleting, orphans, owned_by, owned_by_predecessor
+from tests.builders import DEPLOYMENT, KEY, KIND, NAME, OTHER_UID, SERVICE, UID, an_app, live_children
 
 OURS = {"apiVersion": API_VERSION, "kind": KIND}
-WEB = an_app({"port": 8080})
+OWNERS = Owners(labels={"example.com/app": KIND, "example.com/job": "CronApp"})
 
 
-def _owned(*owners: Manifest) -> Manifest:
-    return {"metadata": {"name": NAME, "ownerReferences": list(owners)}}
+def _owned(*owners: Manifest, **labels: str) -> Manifest:
+    named = {label.replace("_", "example.com/"): value for label, value in labels.items()}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": NAME,
+            "namespace": "default",
+            "ownerReferences": list(owners),
+            "labels": named,
+        },
+    }
 
 
 @pytest.mark.parametrize(
@@ -23,7 +34,8 @@ def _owned(*owners: Manifest) -> Manifest:
         (_owned(OURS | {"name": NAME, "uid": UID}), True, False),
         (_owned(OURS | {"name": NAME, "uid": OTHER_UID}), False, True),
         (_owned(OURS | {"name": "another", "uid": OTHER_UID}), False, False),
-        (_owned({"kind": "Team", "name": NAME, "uid": OTHER_UID}), False, False),
+        (_owned(OURS | {"kind": "CronApp", "name": NAME, "uid": OTHER_UID}), False, False),
+        (_owned({"kind": KIND, "name": NAME, "uid": OTHER_UID}), False, False),
         (_owned(OURS | {"apiVersion": "app.azure.com/v1", "name": NAME, "uid": OTHER_UID}), False, False),
         (_owned({"kind": "Team", "name": "t", "uid": OTHER_UID}, OURS | {"uid": UID}), True, False),
         (_owned(), False, False),
@@ -31,12 +43,48 @@ def _owned(*owners: Manifest) -> Manifest:
         ({"metadata": {"name": NAME}}, False, False),
     ],
 )
-def test_tells_by_the_owner_reference_whose_an_object_is(
+def test_the_owner_reference_says_whose_an_object_is(
     manifest: Manifest, *, ours: bool, predecessors: bool
 ) -> None:
-    """Never by name alone: an app that was deleted and made again has another uid."""
+    """Never the name alone: an app that was deleted and created again has another uid."""
     assert owned_by(manifest, UID) is ours
-    assert owned_by_predecessor(manifest, NAME, UID) is predecessors
+    assert owned_by_predecessor(manifest, KEY, UID) is predecessors
+
+
+def test_every_owner_of_the_name_is_a_predecessor_of_an_object_that_is_gone() -> None:
+    """The object was deleted, so whatever bore its name does not live any more."""
+    assert owned_by_predecessor(_owned(OURS | {"name": NAME, "uid": UID}), KEY, None)
+
+
+@pytest.mark.parametrize(
+    ("child", "key"),
+    [
+        (_owned(OURS | {"name": "shop"}), Key(KIND, "default", "shop")),
+        (_owned(OURS | {"kind": "CronApp", "name": "nightly"}), Key("CronApp", "default", "nightly")),
+        (_owned({"kind": "Team", "name": "t"}, OURS | {"name": "shop"}), Key(KIND, "default", "shop")),
+        (_owned(OURS | {"name": "shop"}, _app="other"), Key(KIND, "default", "shop")),
+        (_owned(_app="shop"), Key(KIND, "default", "shop")),
+        (_owned(_job="nightly"), Key("CronApp", "default", "nightly")),
+        (_owned({"apiVersion": "v1", "kind": KIND, "name": "x"}, _app="shop"), Key(KIND, "default", "shop")),
+        (_owned(OURS | {"kind": "Unknown", "name": "x"}), None),
+        (_owned(_app=""), None),
+        (_owned(), None),
+        ({"metadata": {"name": "x", "namespace": "default"}}, None),
+        ({"metadata": {"name": "x", "namespace": "default", "ownerReferences": None, "labels": None}}, None),
+    ],
+)
+def test_finds_the_owner_by_its_reference_and_else_by_the_label(child: Manifest, key: Key | None) -> None:
+    """A child that lost its reference is still a reason to look at the object that its label names."""
+    assert OWNERS.key(child) == key
+
+
+def test_each_controllers_children_lead_to_its_kind() -> None:
+    """Both ways: what is rendered has the reference and the label."""
+    owners = Owners.of(CONTROLLERS)
+    for child in live_children(an_app({"port": 80})).values():
+        assert owners.key(child) == KEY
+        del child["metadata"]["ownerReferences"]
+        assert owners.key(child) == KEY
 
 
 def test_an_object_with_a_deletion_timestamp_is_being_deleted() -> None:
@@ -45,16 +93,12 @@ def test_an_object_with_a_deletion_timestamp_is_being_deleted() -> None:
     assert not deleting({"metadata": {}})
 
 
-def test_names_what_is_owned_and_no_longer_wanted_in_a_stable_order() -> None:
-    """The order is that of the references, whatever order the cache has."""
-    live = list(live_children(WEB).values())
-    assert stale_children(live=reversed(live), desired=[], uid=UID) == (DEPLOYMENT, SERVICE, SERVICE_ACCOUNT)
-    assert stale_children(live=live, desired=live, uid=UID) == ()
-
-
-def test_never_names_what_is_not_ours_or_is_going_already() -> None:
-    """Another's object is not ours to delete, and a second deletion tells the API server nothing new."""
-    live = live_children(WEB)
-    live[SERVICE]["metadata"]["ownerReferences"][0]["uid"] = OTHER_UID
+def test_orphans_are_what_the_predecessor_alone_has_left() -> None:
+    """In a stable order; not what is being deleted, and not what has another owner besides."""
+    live = live_children(an_app({"port": 80}, uid=OTHER_UID))
+    values = list(live.values())
+    assert orphans(live=reversed(values), key=KEY, uid=UID) == tuple(sorted(live))
+    assert orphans(live=values, key=KEY, uid=OTHER_UID) == ()
+    live[SERVICE]["metadata"]["ownerReferences"].append({"kind": "Team", "name": "t", "uid": "team"})
     live[DEPLOYMENT]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert stale_children(live=live.values(), desired=[], uid=UID) == (SERVICE_ACCOUNT,)
+    assert [ref.kind for ref in orphans(live=values, key=KEY, uid=UID)] == ["ServiceAccount"]

@@ -1,92 +1,454 @@
-"""How often one app is written: what rests or follows an autoscaler at once, what never rests seldom."""
+"""How a plan is carried out: `containerapp.engine.apply`, with an API server that stores what it is sent."""
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
-from containerapp.engine.apply import Writer
-from containerapp.kube.client import Client
-from containerapp.kube.store import Cache
-from tests.builders import KEY, Clock
+from containerapp.controllers import CONTROLLERS
+from containerapp.controllers.containerapp.controller import CONTAINER_APP, OWNS
+from containerapp.core.diff import repair
+from containerapp.core.model import INITIAL_REPLICAS_ANNOTATION, Child, Manifest, ObjectRef, Resource
+from containerapp.core.plan import Owner, Plan
+from containerapp.engine.apply import Applier, _is_built_in
+from containerapp.errors import Blocked, Transient
+from containerapp.kube.client import Client, Conflict, Invalid, NamespaceTerminating, NotFound
+from containerapp.kube.store import Stores
+from tests.builders import (
+    DEPLOYMENT,
+    KEY,
+    OTHER_UID,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    UID,
+    an_app,
+    as_stored,
+    live_children,
+)
+from tests.builders import desired_children as desired
+from tests.expectations import of_kind
+from tests.unit.engine.fake_api import FakeApi, Request
 
-AUTOSCALER_SECONDS = 15.0
-"""Between two looks of a HorizontalPodAutoscaler: --horizontal-pod-autoscaler-sync-period."""
+APP = an_app({"port": 8080})
+OWNER = Owner(key=KEY, uid=UID)
+ADOPTING = Owner(key=KEY, uid=UID, adopts=True)
+URLS = {
+    SERVICE_ACCOUNT: "/api/v1/namespaces/default/serviceaccounts/shop",
+    SERVICE: "/api/v1/namespaces/default/services/shop",
+    DEPLOYMENT: "/apis/apps/v1/namespaces/default/deployments/shop",
+}
+DEPLOYMENT_URL = URLS[DEPLOYMENT]
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """The clock of the writer."""
-    return Clock()
+def api() -> FakeApi:
+    """An API server without objects."""
+    return FakeApi()
 
 
 @pytest.fixture
-def writer(clock: Clock) -> Writer:
-    """A writer that has written nothing yet."""
-    return Writer(client=cast("Client", None), cache=Cache(), clock=clock)
+def stores() -> Stores:
+    """The stores of a replica that has seen nothing yet."""
+    return Stores(CONTROLLERS)
 
 
-def test_an_app_that_an_autoscaler_scales_at_every_look_never_waits(writer: Writer, clock: Clock) -> None:
-    """For hours."""
-    for _ in range(1000):
-        assert writer.hold_off(KEY) == 0.0
-        clock.now += AUTOSCALER_SECONDS
+@pytest.fixture
+def applier(api: FakeApi, stores: Stores) -> Applier:
+    """An applier in front of both."""
+    return Applier(client=cast("Client", api), stores=stores, adopted=Mock())
 
 
-def test_an_app_that_never_rests_is_written_four_times_and_then_every_ten_seconds(
-    writer: Writer, clock: Clock
+@pytest.fixture
+def live(api: FakeApi, stores: Stores) -> dict[ObjectRef, Manifest]:
+    """The children of the app, as they live on the API server and are known."""
+    children = {ref: api.store(URLS[ref], child) for ref, child in live_children(APP).items()}
+    for child in children.values():
+        stores.of(child).put(child)
+    return children
+
+
+def _always() -> bool:
+    return True
+
+
+def _never() -> bool:
+    return False
+
+
+def _deployment() -> Manifest:
+    return of_kind(desired(APP), "Deployment")
+
+
+def _autoscaled(initial: int = 3) -> Manifest:
+    """Return a Deployment that leaves its replicas to an autoscaler."""
+    manifest = _deployment()
+    metadata = manifest["metadata"]
+    annotations = {**metadata["annotations"], INITIAL_REPLICAS_ANNOTATION: str(initial)}
+    spec = {key: value for key, value in manifest["spec"].items() if key != "replicas"}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}, "spec": spec}
+
+
+def _refusing(error: Exception, *log: str) -> Callable[[Request], None]:
+    """Return a refusal of the requests of this verb and kind."""
+
+    def refuse(request: Request) -> None:
+        if str(request) in log:
+            raise error
+
+    return refuse
+
+
+def _owned_by(manifest: Manifest, *uids: str) -> Manifest:
+    (reference,) = manifest["metadata"]["ownerReferences"]
+    owners = [{**reference, "uid": uid} for uid in uids]
+    return {**manifest, "metadata": {**manifest["metadata"], "ownerReferences": owners}}
+
+
+def _replicas(request: Request) -> Any:
+    return request.body["spec"].get("replicas")
+
+
+async def test_what_goes_first_is_deleted_first_and_what_goes_last_is_deleted_last(
+    api: FakeApi, applier: Applier, live: Mapping[ObjectRef, Manifest]
 ) -> None:
-    """Whoever comes back after the seconds that it was told is served, and no sooner."""
-    assert [writer.hold_off(KEY) for _ in range(5)] == [0.0, 0.0, 0.0, 0.0, 10.0]
-    clock.now += 4.0
-    assert writer.hold_off(KEY) == pytest.approx(6.0)
-    clock.now += 6.0
-    assert [writer.hold_off(KEY), writer.hold_off(KEY)] == [0.0, 10.0]
+    """Creates and updates are between them; each answer is stored at once."""
+    del api.objects[DEPLOYMENT_URL]
+    applier.stores.of(DEPLOYMENT).lose(KEY.namespace, KEY.name)
+    account = of_kind(desired(APP), "ServiceAccount")
+    plan = Plan(
+        live=live,
+        prune_first=(SERVICE,),
+        creates=(_deployment(),),
+        updates=(account,),
+        prune_last=(SERVICE_ACCOUNT,),
+    )
+    assert await applier.apply(OWNER, plan, may_prune=_always) is None
+    assert api.log == [
+        "delete services",
+        "apply Deployment",
+        "apply ServiceAccount",
+        "delete serviceaccounts",
+    ]
+    assert api.find("delete")[0].options == {"uid": "uid-of-Service"}
+    assert list(applier.stores.children(KEY)) == [DEPLOYMENT]
 
 
-def test_the_pause_doubles_up_to_a_minute_while_more_than_one_a_second_is_asked_for(
-    writer: Writer, clock: Clock
+async def test_what_goes_last_stays_while_the_rollout_goes_on(
+    api: FakeApi, applier: Applier, live: Mapping[ObjectRef, Manifest]
 ) -> None:
-    """As long as it goes on; asked less often, ten seconds it is again."""
-    began, written = clock.now, []
-    while clock.now < began + 320.0:
-        if not writer.hold_off(KEY):
-            written.append(clock.now - began)
-        clock.now += 0.5
-    assert written == pytest.approx([0, 0.5, 1, 1.5, 10, 30, 70, 130, 190, 250, 310], abs=1.5)
-    clock.now += 60.0
-    assert writer.hold_off(KEY) == 0.0
-    assert 0.0 < writer.hold_off(KEY) <= 10.0
+    """Pods of the old version may still need it."""
+    plan = Plan(live=live, prune_last=(SERVICE,), unseen=(SERVICE_ACCOUNT,))
+    assert await applier.apply(OWNER, plan, may_prune=_never) is None
+    assert api.log == []
 
 
-def test_an_app_that_an_autoscaler_scales_is_not_held_off_for_long_because_it_once_did_not_rest(
-    writer: Writer, clock: Clock
+async def test_what_goes_last_stays_while_a_write_fails(
+    api: FakeApi, applier: Applier, live: Mapping[ObjectRef, Manifest]
 ) -> None:
-    """One pause of a minute, at the most."""
-    for _ in range(600):
-        writer.hold_off(KEY)
-        clock.now += 0.5
-    waits = []
-    for _ in range(40):
-        waits.append(writer.hold_off(KEY))
-        clock.now += AUTOSCALER_SECONDS
-    assert max(waits) <= 60.0
-    assert not any(waits[8:])
+    """The other writes are tried nevertheless; the first error is returned."""
+    refused = Blocked("Forbidden", "A quota is used up.")
+    api.refuse = _refusing(refused, "apply ServiceAccount")
+    plan = Plan(live=live, updates=tuple(desired(APP)), prune_last=(SERVICE,), conflicts=())
+    assert await applier.apply(OWNER, plan, may_prune=_always) is refused
+    assert api.log == ["apply ServiceAccount", "apply Service", "apply Deployment"]
 
 
-def test_rest_brings_all_four_back_and_no_more(writer: Writer, clock: Clock) -> None:
-    """However long it was."""
-    for _ in range(4):
-        writer.hold_off(KEY)
-    clock.now += 100_000.0
-    assert [writer.hold_off(KEY) for _ in range(5)] == [0.0, 0.0, 0.0, 0.0, 10.0]
+async def test_the_first_error_is_that_of_a_name_that_is_taken(
+    api: FakeApi, applier: Applier, live: Mapping[ObjectRef, Manifest]
+) -> None:
+    """All that does not depend on it is written."""
+    api.refuse = _refusing(Transient("ApiServerUnavailable", "It is away."), "apply Deployment")
+    plan = Plan(live=live, updates=(_deployment(),), conflicts=(SERVICE_ACCOUNT, SERVICE))
+    error = await applier.apply(OWNER, plan, may_prune=_always)
+    assert isinstance(error, Blocked)
+    assert (error.reason, "spec.serviceAccountName to shop" in error.message) == ("NameTaken", True)
+    assert api.log == ["apply Deployment"]
 
 
-def test_apps_do_not_share_a_budget_and_a_new_one_has_its_own(writer: Writer) -> None:
-    """One that was deleted leaves none of its debts to the next of its name."""
-    for _ in range(5):
-        writer.hold_off(KEY)
-    assert writer.hold_off((KEY[0], "another")) == 0.0
-    writer.forget(KEY)
-    assert writer.hold_off(KEY) == 0.0
+async def test_a_namespace_that_is_being_deleted_ends_everything_at_once(
+    api: FakeApi, applier: Applier
+) -> None:
+    """Each further write would be refused, too."""
+    api.refuse = _refusing(NamespaceTerminating("NamespaceTerminating", "It ends."), "apply ServiceAccount")
+    with pytest.raises(NamespaceTerminating):
+        await applier.apply(OWNER, Plan(live={}, creates=tuple(desired(APP))), may_prune=_always)
+    assert api.log == ["apply ServiceAccount"]
+
+
+async def test_an_object_that_is_gone_already_is_as_good_as_deleted(
+    api: FakeApi, applier: Applier, live: Mapping[ObjectRef, Manifest]
+) -> None:
+    """The event of its deletion may come later."""
+    del api.objects[URLS[SERVICE]]
+    plan = Plan(live=live, prune_last=(SERVICE,))
+    assert await applier.apply(OWNER, plan, may_prune=_always) is None
+    assert SERVICE not in applier.stores.children(KEY)
+
+
+@pytest.mark.parametrize(
+    ("stored", "deleted"),
+    [
+        ({}, True),
+        ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, False),
+        ({"ownerReferences": []}, False),
+        (None, False),
+    ],
+    ids=["owned", "being deleted", "of no owner", "gone"],
+)
+async def test_a_child_that_has_lost_its_labels_is_deleted_when_it_is_not_wanted(
+    api: FakeApi, applier: Applier, stored: Manifest | None, *, deleted: bool
+) -> None:
+    """The watches do not show it; the API server says whether it is still there and whose it is."""
+    account = of_kind(live_children(APP).values(), "ServiceAccount")
+    if stored is not None:
+        api.store(
+            URLS[SERVICE_ACCOUNT], {**account, "metadata": {**account["metadata"], "labels": {}, **stored}}
+        )
+    plan = Plan(live={}, unseen=(SERVICE_ACCOUNT,))
+    assert await applier.apply(OWNER, plan, may_prune=_always) is None
+    assert api.log == ["get serviceaccounts", *["delete serviceaccounts"] * deleted]
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "changed", "deleted"])
+async def test_an_orphan_is_deleted_as_it_was_seen(api: FakeApi, applier: Applier, meanwhile: str) -> None:
+    """A change meanwhile wins: its owner may have been removed in order to keep it."""
+    orphan = api.store(DEPLOYMENT_URL, _owned_by(live_children(APP)[DEPLOYMENT], OTHER_UID))
+    if meanwhile == "changed":
+        api.store(DEPLOYMENT_URL, orphan)
+    if meanwhile == "deleted":
+        del api.objects[DEPLOYMENT_URL]
+    plan = Plan(live={DEPLOYMENT: orphan}, orphans=(DEPLOYMENT,))
+    assert await applier.apply(OWNER, plan, may_prune=_always) is None
+    (request,) = api.find("delete")
+    assert request.options == {
+        "uid": "uid-of-Deployment",
+        "resourceVersion": orphan["metadata"]["resourceVersion"],
+    }
+    assert (DEPLOYMENT_URL in api.objects) is (meanwhile == "changed")
+
+
+async def test_a_child_is_created_once_and_stored(api: FakeApi, applier: Applier) -> None:
+    """The write can create an object, and change none."""
+    plan = Plan(live={}, creates=tuple(desired(APP)))
+    assert await applier.apply(OWNER, plan, may_prune=_always) is None
+    assert {request.body["metadata"]["resourceVersion"] for request in api.requests} == {"1"}
+    assert set(applier.stores.children(KEY)) == set(URLS)
+
+
+async def test_a_child_that_was_not_seen_yet_is_written_over(
+    api: FakeApi, applier: Applier, live: Mapping[ObjectRef, Manifest]
+) -> None:
+    """The watch of the children is late; the object is the owner's own."""
+    plan = Plan(live={}, creates=(_deployment(),))
+    assert await applier.apply(OWNER, plan, may_prune=_always) is None
+    assert api.log == ["apply Deployment", "get deployments", "apply Deployment"]
+    assert api.requests[-1].body["metadata"]["uid"] == live[DEPLOYMENT]["metadata"]["uid"]
+
+
+@pytest.mark.parametrize("adopts", [False, True])
+async def test_an_object_of_another_owner_that_was_not_seen_is_adopted_by_annotation_alone(
+    api: FakeApi, applier: Applier, *, adopts: bool
+) -> None:
+    """It has no label by which the watches would show it."""
+    found = live_children(APP)[DEPLOYMENT]
+    api.store(DEPLOYMENT_URL, {**found, "metadata": {**found["metadata"], "ownerReferences": []}})
+    plan = Plan(live={}, creates=(_deployment(),))
+    error = await applier.apply(ADOPTING if adopts else OWNER, plan, may_prune=_always)
+    assert (error.reason if error else None) == (None if adopts else "NameTaken")
+    assert len(api.find("apply")) == (2 if adopts else 1)
+
+
+@pytest.mark.parametrize("former", ["orphan", "shared", "being deleted"])
+async def test_a_child_of_a_former_object_of_the_name_is_waited_for(
+    api: FakeApi, applier: Applier, former: str
+) -> None:
+    """What no other object owns is deleted; what is shared or being deleted already is not touched."""
+    child = live_children(APP)[DEPLOYMENT]
+    if former == "being deleted":
+        child["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    else:
+        child = _owned_by(child, OTHER_UID, *(["third"] if former == "shared" else []))
+    api.store(DEPLOYMENT_URL, child)
+    error = await applier.apply(OWNER, Plan(live={}, creates=(_deployment(),)), may_prune=_always)
+    assert isinstance(error, Transient)
+    assert error.reason == "PredecessorTerminating"
+    assert len(api.find("delete")) == (1 if former == "orphan" else 0)
+    assert len(api.find("apply")) == 1
+
+
+async def test_an_admission_webhook_that_changes_a_field_is_not_fought(
+    api: FakeApi, applier: Applier, live: Mapping[ObjectRef, Manifest]
+) -> None:
+    """The message says what was changed and what to do; what is stored is known."""
+    api.change = lambda stored: {**stored, "spec": {**stored["spec"], "replicas": 7}}
+    plan = Plan(live=live, updates=(_deployment(),))
+    error = await applier.apply(OWNER, plan, may_prune=_always)
+    assert isinstance(error, Blocked)
+    assert error.reason == "FieldContested"
+    assert "Deployment shop" in error.message
+    assert applier.stores.children(KEY)[DEPLOYMENT]["spec"]["replicas"] == 7
+
+
+async def test_fields_of_others_that_make_an_apply_invalid_are_repaired(
+    api: FakeApi, applier: Applier, live: dict[ObjectRef, Manifest]
+) -> None:
+    """A Service has a port of another manager with the name of ours: the patch changes that alone."""
+    service = live[SERVICE]
+    ports = [{**service["spec"]["ports"][0], "port": 81}]
+    live[SERVICE] = api.store(URLS[SERVICE], {**service, "spec": {**service["spec"], "ports": ports}})
+    invalid = Invalid("Rejected", "Two ports have one name.")
+
+    def refuse(request: Request) -> None:
+        if request.verb == "apply" and len(api.requests) == 1:
+            raise invalid
+
+    api.refuse = refuse
+    manifest = of_kind(desired(APP), "Service")
+    assert await applier.apply(OWNER, Plan(live=live, updates=(manifest,)), may_prune=_always) is None
+    assert api.log == ["apply Service", "patch services", "apply Service"]
+    patch = api.find("patch")[0]
+    assert patch.options == {"strategic": True}
+    change = repair({"spec": manifest["spec"]}, {"spec": live[SERVICE]["spec"]})
+    assert list(change["spec"]) == ["ports"]
+    assert patch.body == {"metadata": {"uid": "uid-of-Service"}, **change}
+    api.refuse = _refusing(invalid, "apply Service")
+    assert await applier.apply(OWNER, Plan(live=live, updates=(manifest,)), may_prune=_always) is invalid
+
+
+async def test_an_object_of_a_custom_kind_is_repaired_by_its_whole_content(api: FakeApi) -> None:
+    """A JSON merge patch replaces lists, and knows no directives."""
+    resource = Resource(api_version="keda.sh/v1alpha1", kind="ScaledObject", plural="scaledobjects")
+    child = Child(resource=resource, render=lambda _owner, _inputs: iter(()))
+    applier = Applier(
+        client=cast("Client", api),
+        stores=Stores([replace(CONTAINER_APP, owns=(*OWNS, child))]),
+        adopted=Mock(),
+    )
+    ref, url = resource.ref("shop"), "/apis/keda.sh/v1alpha1/namespaces/default/scaledobjects/shop"
+    manifest = {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": _deployment()["metadata"],
+        "spec": {"triggers": [{"type": "cpu"}], "minReplicaCount": 2},
+    }
+    live = {ref: api.store(url, as_stored({**manifest, "spec": {"triggers": [], "minReplicaCount": 2}}))}
+    refused = iter([Invalid("Rejected", "A rule is broken.")])
+
+    def refuse(request: Request) -> None:
+        if request.verb == "apply" and (error := next(refused, None)):
+            raise error
+
+    api.refuse = refuse
+    assert await applier.apply(OWNER, Plan(live=live, updates=(manifest,)), may_prune=_always) is None
+    assert api.log == ["apply ScaledObject", "patch scaledobjects", "apply ScaledObject"]
+    patch = api.find("patch")[0]
+    assert patch.options == {"strategic": False}
+    assert patch.body == {"metadata": {"uid": "uid-of-ScaledObject"}, "spec": manifest["spec"]}
+
+
+@pytest.mark.parametrize(
+    ("api_version", "built_in"),
+    [
+        ("v1", True),
+        ("apps/v1", True),
+        ("autoscaling/v2", True),
+        ("networking.k8s.io/v1", True),
+        ("gateway.networking.k8s.io/v1", False),
+        ("gateway.k8s.aws/v1beta1", False),
+        ("keda.sh/v1alpha1", False),
+    ],
+)
+def test_strategic_merge_patches_are_for_built_in_kinds(api_version: str, *, built_in: bool) -> None:
+    """The API server answers 415 for kinds of a CustomResourceDefinition."""
+    assert _is_built_in({"apiVersion": api_version}) is built_in
+
+
+async def test_a_child_for_an_autoscaler_is_created_with_its_initial_replicas(
+    api: FakeApi, applier: Applier
+) -> None:
+    """Without a count the API server would set 1; the second write gives the field up, and keeps its value."""
+    plan = Plan(live={}, creates=(_autoscaled(initial=3),))
+    assert await applier.apply(OWNER, plan, may_prune=_always) is None
+    assert api.log == ["apply Deployment", "share Deployment", "apply Deployment"]
+    assert list(map(_replicas, api.requests)) == [3, 3, None]
+    annotated = [
+        INITIAL_REPLICAS_ANNOTATION in request.body["metadata"]["annotations"]
+        for request in api.find("apply")
+    ]
+    assert annotated == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("running", "shared", "force"),
+    [(5, 5, False), (0, 3, True), (None, 1, False)],
+    ids=["scaled", "suspended", "by default"],
+)
+async def test_an_autoscaler_takes_the_replicas_that_run(
+    api: FakeApi,
+    applier: Applier,
+    live: dict[ObjectRef, Manifest],
+    running: int | None,
+    shared: int,
+    *,
+    force: bool,
+) -> None:
+    """Autoscaling is switched on, or an app is resumed: an autoscaler leaves 0 as it is, so that must not stay."""
+    spec = {key: value for key, value in live[DEPLOYMENT]["spec"].items() if key != "replicas"}
+    spec |= {} if running is None else {"replicas": running}
+    live[DEPLOYMENT] = api.store(DEPLOYMENT_URL, {**live[DEPLOYMENT], "spec": spec})
+    plan = Plan(live=live, updates=(_autoscaled(initial=3),))
+    assert await applier.apply(OWNER, plan, may_prune=_always) is None
+    assert api.log == ["share Deployment", "apply Deployment"]
+    request = api.find("share")[0]
+    assert request.body["spec"] == {"replicas": shared}
+    assert request.body["metadata"] == {"name": "shop", "uid": "uid-of-Deployment"}
+    assert request.options == {"manager": "containerapp-operator-hand-over", "force": force}
+
+
+async def test_replicas_that_another_manager_owns_already_are_left_alone(
+    api: FakeApi, applier: Applier, live: Mapping[ObjectRef, Manifest]
+) -> None:
+    """An autoscaler has changed them meanwhile: the field has an owner."""
+    api.refuse = _refusing(Conflict("Conflict", "Another manager owns it."), "share Deployment")
+    plan = Plan(live=live, updates=(_autoscaled(),))
+    assert await applier.apply(OWNER, plan, may_prune=_always) is None
+    assert api.log == ["share Deployment", "apply Deployment"]
+
+
+async def test_replicas_are_handed_over_once(
+    api: FakeApi, applier: Applier, live: dict[ObjectRef, Manifest]
+) -> None:
+    """The annotation on the object says that they are."""
+    await applier.apply(OWNER, Plan(live=live, updates=(_autoscaled(),)), may_prune=_always)
+    live[DEPLOYMENT] = applier.stores.children(KEY)[DEPLOYMENT]
+    api.requests.clear()
+    await applier.apply(OWNER, Plan(live=live, updates=(_autoscaled(),)), may_prune=_always)
+    assert api.log == ["apply Deployment"]
+
+
+async def test_other_field_managers_are_named_with_the_last_writer_first(
+    api: FakeApi, applier: Applier, live: Mapping[ObjectRef, Manifest]
+) -> None:
+    """Neither the operator itself, nor what Kubernetes writes into the status."""
+    entries = [
+        {"manager": "containerapp-operator", "time": "2026-01-09T00:00:00Z"},
+        {"manager": "containerapp-operator-hand-over", "time": "2026-01-08T00:00:00Z"},
+        {"manager": "kube-controller-manager", "subresource": "status", "time": "2026-01-07T00:00:00Z"},
+        {"manager": "old", "time": "2026-01-01T00:00:00Z"},
+        {"manager": "kubectl-edit", "time": "2026-01-02T00:00:00Z"},
+        {"manager": "old", "time": "2026-01-03T00:00:00Z"},
+        {"manager": "undated"},
+    ]
+    found = live[DEPLOYMENT]
+    api.store(DEPLOYMENT_URL, {**found, "metadata": {**found["metadata"], "managedFields": entries}})
+    assert await applier.managers(KEY, DEPLOYMENT) == ["old", "kubectl-edit", "undated"]
+
+
+async def test_field_managers_that_cannot_be_read_are_not_named(api: FakeApi, applier: Applier) -> None:
+    """The message does without them."""
+    api.refuse = _refusing(NotFound("NotFound", "There is no such Deployment."), "get deployments")
+    assert await applier.managers(KEY, DEPLOYMENT) == []

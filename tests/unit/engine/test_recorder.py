@@ -31,7 +31,7 @@ def _event(reason: str) -> dict[str, Any]:
 
 
 async def test_events_are_written_in_order() -> None:
-    """Each into the namespace of its app."""
+    """Each into the namespace of its object."""
     create = AsyncMock()
     async with _running(create) as recorder:
         for reason in ("First", "Second"):
@@ -45,7 +45,7 @@ async def test_events_are_written_in_order() -> None:
 
 @pytest.mark.parametrize("trouble", [Transient("ApiServerUnavailable", "It is away."), TypeError("a bug")])
 async def test_an_event_that_cannot_be_written_is_lost_alone(trouble: Exception) -> None:
-    """Whatever is wrong with it, the next one is written, and no app notices."""
+    """Whatever is wrong with it, the next one is written, and no reconcile notices."""
     create = AsyncMock(side_effect=[trouble, None])
     async with _running(create) as recorder:
         for reason in ("Lost", "Written"):
@@ -72,13 +72,13 @@ async def test_a_replica_that_ends_waits_no_longer_than_it_may(caplog: pytest.Lo
         await asyncio.Event().wait()
 
     async with _running(AsyncMock(side_effect=never)) as recorder:
-        for reason in ("Under way", "Waiting"):
+        for reason in ("Running", "Waiting"):
             recorder.record(_event(reason))
         await recorder.flush(0.05)
     assert caplog.messages == ["The last events are lost, since this replica ends"]
 
 
-async def test_a_request_that_somebody_else_cancels_costs_one_event_alone() -> None:
+async def test_a_request_that_is_cancelled_elsewhere_costs_one_event_alone() -> None:
     """As kopf does with all that was begun after it, when it gives up: the recorder writes on."""
     create = AsyncMock(side_effect=[asyncio.CancelledError, None])
     async with _running(create) as recorder:

@@ -1,16 +1,25 @@
-"""What a request's failure says, and what it must not: `containerapp.kube.client`, before an odd server."""
+"""What requests say, and what their failures must not say: `containerapp.kube.client`, before an odd server."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from containerapp.errors import Transient
-from containerapp.kube.client import connect
+from containerapp.errors import Blocked, ContainerAppError, Transient
+from containerapp.kube.client import (
+    Conflict,
+    Expired,
+    Invalid,
+    NamespaceTerminating,
+    NotFound,
+    connect,
+    translate,
+)
 
 _KUBECONFIG = """\
 apiVersion: v1
@@ -34,6 +43,98 @@ async def _server(answer: bytes) -> AsyncIterator[int]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def _recorder(requests: list[tuple[str, str, bytes]]) -> AsyncIterator[int]:
+    """Run a server that answers every request with an object; add request line, content type and body."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        fields = dict(line.lower().split(": ", 1) for line in head.splitlines()[1:] if line)
+        body = await reader.readexactly(int(fields.get("content-length", 0)))
+        requests.append((head.splitlines()[0], fields["content-type"], body))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_each_kind_of_write_says_what_the_api_server_has_to_do(
+    tmp_path: Path, log_in: Callable[[Path], None]
+) -> None:
+    """Field manager, validation and force are in the query; the content type says how to read the body."""
+    kubeconfig, requests = tmp_path / "kubeconfig", list[tuple[str, str, bytes]]()
+    log_in(kubeconfig)
+    async with _recorder(requests) as port:
+        kubeconfig.write_text(_KUBECONFIG.replace("PORT", str(port)))
+        async with connect(lambda *_: None) as client:
+            await client.apply("/x", {"a": 1})
+            await client.share("/x", {"a": 1}, manager="another", force=False)
+            await client.share("/x", {"a": 1}, manager="another", force=True)
+            await client.patch("/x", {"a": 1}, strategic=True)
+            await client.patch("/x", {"a": 1}, strategic=False)
+            await client.create("/x", {"a": 1})
+            await client.delete("/x", uid="u")
+    ours = "fieldManager=containerapp-operator&fieldValidation=Strict"
+    assert [(line.removesuffix(" HTTP/1.1"), content_type) for line, content_type, _ in requests] == [
+        (f"PATCH /x?{ours}&force=true", "application/apply-patch+yaml"),
+        ("PATCH /x?fieldManager=another&fieldValidation=Strict&force=false", "application/apply-patch+yaml"),
+        ("PATCH /x?fieldManager=another&fieldValidation=Strict&force=true", "application/apply-patch+yaml"),
+        (f"PATCH /x?{ours}", "application/strategic-merge-patch+json"),
+        (f"PATCH /x?{ours}", "application/merge-patch+json"),
+        ("POST /x?fieldManager=containerapp-operator", "application/json"),
+        ("DELETE /x", "application/json"),
+    ]
+    bodies = [json.loads(body) for _, _, body in requests]
+    assert bodies[:-1] == [{"a": 1}] * 6
+    assert bodies[-1] == {"preconditions": {"uid": "u"}, "propagationPolicy": "Background"}
+
+
+async def test_nothing_is_written_by_a_replica_that_may_not_write(
+    tmp_path: Path, log_in: Callable[[Path], None]
+) -> None:
+    """It was paused for longer than its Lease lasts; it may still read."""
+    kubeconfig, requests = tmp_path / "kubeconfig", list[tuple[str, str, bytes]]()
+    log_in(kubeconfig)
+    async with _recorder(requests) as port:
+        kubeconfig.write_text(_KUBECONFIG.replace("PORT", str(port)))
+        async with connect(lambda *_: None) as client:
+            client.may_write = lambda: False
+            with pytest.raises(Transient) as caught:
+                await client.apply("/x", {"a": 1})
+            await client.get("/x")
+    assert caught.value.reason == "NotLeading"
+    assert [line for line, _, _ in requests] == ["GET /x HTTP/1.1"]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (404, "{}", NotFound),
+        (409, "{}", Conflict),
+        (410, "{}", Expired),
+        (422, "{}", Invalid),
+        (415, "{}", Blocked),
+        (403, '{"message": "exceeded quota"}', Blocked),
+        (403, '{"details": {"causes": [{"reason": "NamespaceTerminating"}]}}', NamespaceTerminating),
+        (429, "not JSON", Transient),
+        (500, "[]", Transient),
+    ],
+)
+def test_an_answer_says_what_happens_next(status: int, body: str, kind: type[ContainerAppError]) -> None:
+    """A retry, a slow retry, or another way."""
+    assert type(translate(status, body)) is kind
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("Wed, 21 Oct", None), (None, None)])
+def test_an_api_server_may_name_the_time_of_the_next_try(header: str | None, seconds: float | None) -> None:
+    """In seconds; dates are not used by Kubernetes."""
+    error = translate(429, "{}", retry_after=header)
+    assert isinstance(error, Transient)
+    assert error.retry_after == seconds
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ class _Lease(BaseLock):
 
 
 class _Clock:
-    """Goes on while somebody sleeps, and only then."""
+    """Goes on while a task sleeps, and only then."""
 
     now = 0.0
 
@@ -76,7 +76,7 @@ def _election(lease: BaseLock) -> _Election:
 
 
 async def test_a_standby_takes_the_lease_at_the_moment_it_runs_out(clock: _Clock) -> None:
-    """Not a retry period later: nobody acts meanwhile."""
+    """Not a retry period later: no replica acts meanwhile."""
     lease = _Lease(clock, renewals=0)
     assert await _election(lease).acquire()
     assert lease.looks == pytest.approx([*range(_DURATION), _DURATION], abs=0.02)
@@ -137,7 +137,7 @@ async def _leader(leases: _Leases) -> tuple[Leadership, _Election]:
 
 
 async def test_a_leader_that_sees_its_lease_in_other_hands_ends_at_once() -> None:
-    """Somebody has deleted or emptied it by hand, and another replica was there first."""
+    """It was deleted or emptied by hand, and another replica was there first."""
     leases = _Leases()
     leadership, election = await _leader(leases)
     assert leases.lease is not None
@@ -147,8 +147,8 @@ async def test_a_leader_that_sees_its_lease_in_other_hands_ends_at_once() -> Non
     assert not leadership.holds()
 
 
-async def test_a_leader_that_finds_its_lease_deleted_makes_it_anew() -> None:
-    """Nobody else was there first, so that it goes on."""
+async def test_a_leader_that_finds_its_lease_deleted_creates_it_again() -> None:
+    """No other replica was there first, so that it goes on."""
     leases = _Leases()
     leadership, election = await _leader(leases)
     leases.lease = None

@@ -1,4 +1,4 @@
-"""Which app is next, how often and when: `containerapp.kube.queue`."""
+"""Which key is next, how often and when: `containerapp.kube.queue`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import asyncio
 
 import pytest
 
-from containerapp.core.model import AppKey
+from containerapp.core.model import Key
 from containerapp.kube.queue import WorkQueue
 from tests.builders import Clock
 
-A, B = ("default", "a"), ("default", "b")
+
+def _key(name: str) -> Key:
+    return Key("ContainerApp", "default", name)
+
+
+A, B = _key("a"), _key("b")
 
 
 @pytest.fixture
@@ -37,13 +42,13 @@ def no_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("random.uniform", lambda low, high: (low + high) / 2)
 
 
-def _timers(queue: WorkQueue) -> dict[AppKey, float]:
+def _timers(queue: WorkQueue) -> dict[Key, float]:
     now = asyncio.get_running_loop().time()
     return {key: timer.when() - now for key, timer in queue._timers.items()}
 
 
 def _failing(queue: WorkQueue, times: int, *, floor: float = 0.0) -> list[float]:
-    """The delays of tries that all fail, each when it was due."""
+    """Return the delays of tries that all fail, each when it was due."""
     delays = []
     for _ in range(times):
         delays.append(queue.retry(A, floor=floor))
@@ -52,7 +57,7 @@ def _failing(queue: WorkQueue, times: int, *, floor: float = 0.0) -> list[float]
 
 
 async def test_hands_out_keys_in_the_order_of_their_events(queue: WorkQueue) -> None:
-    """Fair: a busy app does not overtake one that waits."""
+    """Fair: a busy object does not overtake one that waits."""
     queue.add(A)
     queue.add(B)
     queue.add(A)
@@ -61,7 +66,7 @@ async def test_hands_out_keys_in_the_order_of_their_events(queue: WorkQueue) -> 
     assert len(queue) == 0
 
 
-async def test_tells_how_long_a_key_has_waited(queue: WorkQueue, clock: Clock, waits: list[float]) -> None:
+async def test_reports_how_long_a_key_has_waited(queue: WorkQueue, clock: Clock, waits: list[float]) -> None:
     """From the first of the events that were coalesced."""
     queue.add(A)
     clock.now += 2
@@ -71,7 +76,7 @@ async def test_tells_how_long_a_key_has_waited(queue: WorkQueue, clock: Clock, w
     assert waits == [3.0]
 
 
-async def test_an_app_is_never_in_two_reconciles_at_once(queue: WorkQueue, clock: Clock) -> None:
+async def test_a_key_is_never_in_two_reconciles_at_once(queue: WorkQueue, clock: Clock) -> None:
     """Events that arrive meanwhile, however many, make one more reconcile afterwards."""
     queue.add(A)
     await queue.get()
@@ -97,8 +102,8 @@ async def test_a_worker_waits_until_there_is_work(queue: WorkQueue) -> None:
     assert sorted(await asyncio.gather(*workers)) == [A, B]
 
 
-async def test_comes_back_after_a_delay(queue: WorkQueue) -> None:
-    """A wish to come back needs no event."""
+async def test_a_timer_needs_no_event(queue: WorkQueue) -> None:
+    """A delay ends in a reconcile."""
     queue.add_after(A, 0.01)
     assert len(queue) == 0
     assert await asyncio.wait_for(queue.get(), 5) == A
@@ -106,16 +111,16 @@ async def test_comes_back_after_a_delay(queue: WorkQueue) -> None:
 
 
 @pytest.mark.parametrize(("delays", "kept"), [((60, 5), 5), ((5, 60), 5), ((5, 5), 5)])
-async def test_the_earliest_wish_wins(queue: WorkQueue, delays: tuple[float, float], kept: float) -> None:
-    """One timer an app, however many wishes."""
+async def test_the_earliest_timer_wins(queue: WorkQueue, delays: tuple[float, float], kept: float) -> None:
+    """A key has one timer."""
     for delay in delays:
         queue.add_after(A, delay)
     assert _timers(queue) == {A: pytest.approx(kept, abs=1)}
     queue.close()
 
 
-async def test_a_wish_that_was_outdone_does_not_ring_as_well(queue: WorkQueue) -> None:
-    """One reconcile answers both."""
+async def test_a_timer_that_was_replaced_does_not_ring(queue: WorkQueue) -> None:
+    """One reconcile is enough for both."""
     queue.add_after(A, 0.03)
     queue.add_after(A, 0.01)
     queue.done(await asyncio.wait_for(queue.get(), 5))
@@ -137,79 +142,85 @@ async def test_a_timer_that_rings_during_a_reconcile_makes_one_more(queue: WorkQ
 
 @pytest.mark.usefixtures("no_jitter")
 async def test_backs_off_exponentially_up_to_a_bound(queue: WorkQueue) -> None:
-    """Each failure doubles the delay, until it is long enough to wait for a person."""
+    """Each failure doubles the delay, until it is long enough for a person to act."""
     delays = _failing(queue, 40)
-    assert delays[:5] == [0.25, 0.5, 1.0, 2.0, 4.0]
-    assert delays[-1] == max(delays) == 300.0
-    assert queue.retry(B) == 0.25
+    assert delays[:5] == pytest.approx([0.25, 0.5, 1.0, 2.0, 4.0], abs=0.1)
+    assert [delays[-1], max(delays)] == pytest.approx([300.0, 300.0], abs=0.1)
+    assert queue.retry(B) == pytest.approx(0.25, abs=0.1)
     queue.close()
 
 
 @pytest.mark.usefixtures("no_jitter")
 async def test_a_success_ends_the_backoff(queue: WorkQueue) -> None:
     """The next failure is a first one again."""
-    queue.retry(A)
-    queue.retry(A)
+    _failing(queue, 5)
     queue.succeeded(A)
-    assert queue.retry(A) == 0.25
+    assert queue.retry(A) == pytest.approx(0.25, abs=0.1)
     queue.close()
 
 
 @pytest.mark.usefixtures("no_jitter")
-async def test_a_floor_raises_the_whole_backoff(queue: WorkQueue) -> None:
-    """What somebody else must mend is not asked for every second; nor sooner than the other side has said."""
-    assert _failing(queue, 5, floor=30.0) == [30.0, 60.0, 120.0, 240.0, 300.0]
+async def test_no_try_comes_before_the_floor(queue: WorkQueue) -> None:
+    """What another team has to mend is not tried every second; beyond the floor the backoff grows as always."""
+    delays = _failing(queue, 12, floor=30.0)
+    assert delays == pytest.approx([30.0] * 7 + [32.0, 64.0, 128.0, 256.0, 300.0], abs=0.1)
     queue.close()
 
 
 @pytest.mark.usefixtures("no_jitter")
-async def test_a_failure_before_the_next_try_is_due_puts_it_off_no_further(queue: WorkQueue) -> None:
-    """Events bring reconciles that fail like the one before them; they must not wear out the backoff."""
-    queue.retry(A, floor=30.0)
-    assert all(29.0 < queue.retry(A, floor=30.0) <= 30.0 for _ in range(20))
-    assert 29.0 < _timers(queue)[A] <= 30.0
+@pytest.mark.parametrize("floor", [0.0, 30.0])
+async def test_a_failure_before_the_next_try_is_due_does_not_postpone_it(
+    queue: WorkQueue, floor: float
+) -> None:
+    """Events cause reconciles that fail like the one before them; they must not use the backoff up."""
+    _failing(queue, 7, floor=floor)
+    due = queue.retry(A, floor=floor)
+    assert all(due - 1.0 < queue.retry(A, floor=floor) <= due for _ in range(20))
+    assert due - 1.0 < _timers(queue)[A] <= due
+    queue._timers.pop(A).cancel()
+    assert queue.retry(A, floor=floor) == pytest.approx(max(floor, 0.25 * 2**8), abs=0.1)
     queue.close()
 
 
 @pytest.mark.usefixtures("no_jitter")
-async def test_failures_of_two_kinds_have_a_backoff_each(queue: WorkQueue) -> None:
-    """An edit that meets a passing fault does not wait for what was refused before; and both grow in turn."""
-    assert _failing(queue, 3, floor=30.0) == [30.0, 60.0, 120.0]
-    assert queue.retry(A, floor=30.0) == 240.0
-    assert queue.retry(A) == 0.25
+async def test_a_failure_with_another_floor_begins_a_new_backoff(queue: WorkQueue) -> None:
+    """A passing fault after an edit does not wait for what was refused before the edit."""
+    _failing(queue, 9, floor=30.0)
+    assert queue.retry(A, floor=30.0) == pytest.approx(128.0, abs=0.1)
+    assert queue.retry(A) == pytest.approx(0.25, abs=0.1)
     assert _timers(queue)[A] <= 0.25
     queue._timers.pop(A).cancel()
-    assert _failing(queue, 1, floor=30.0) == [300.0]
-    assert _failing(queue, 2, floor=0.0) == [0.5, 1.0]
-    queue.succeeded(A)
-    assert queue.retry(A, floor=30.0) == 30.0
+    assert _failing(queue, 2) == pytest.approx([0.5, 1.0], abs=0.1)
+    assert _failing(queue, 1, floor=30.0) == pytest.approx([30.0], abs=0.1)
     queue.close()
 
 
-async def test_jitter_keeps_apps_that_failed_together_apart(queue: WorkQueue) -> None:
-    """A quarter to either side, so that an API server that recovers is not hit by all at once."""
-    delays = {queue.retry(("default", f"app-{number}")) for number in range(50)}
+async def test_jitter_separates_keys_that_failed_together(queue: WorkQueue) -> None:
+    """A quarter to either side, so that an API server that recovers does not get all of them at once."""
+    delays = {queue.retry(_key(f"app-{number}")) for number in range(50)}
     assert len(delays) > 40
     assert all(0.1875 <= delay <= 0.3125 for delay in delays)
     queue.close()
 
 
 @pytest.mark.usefixtures("no_jitter")
-async def test_an_app_that_is_gone_is_forgotten(queue: WorkQueue) -> None:
-    """Neither its timer nor its failures outlive it; to forget it twice does no harm."""
-    queue.retry(A)
+async def test_a_key_whose_object_is_gone_is_forgotten(queue: WorkQueue) -> None:
+    """Its timer, its failures and its last beginning; to forget it twice does no harm."""
+    queue.add(A)
+    queue.done(await queue.get())
+    _failing(queue, 4)
     queue.retry(A)
     queue.forget(A)
     queue.forget(A)
     assert _timers(queue) == {}
-    assert queue.retry(A) == 0.25
+    assert queue.retry(A) == pytest.approx(0.25, abs=0.1)
+    queue.add(A)
+    assert len(queue) == 1, "without spacing"
     queue.close()
 
 
-async def test_a_burst_of_events_makes_one_reconcile_when_the_last_one_is_long_enough_ago(
-    clock: Clock,
-) -> None:
-    """The first event is dealt with at once; those that follow wait together, and delay nobody else."""
+async def test_a_burst_of_events_makes_one_reconcile_after_the_spacing(clock: Clock) -> None:
+    """The first event is handled at once; those that follow wait together, and delay no other key."""
     queue = WorkQueue(clock=clock, spacing=0.02)
     queue.add(A)
     assert await queue.get() == A
@@ -225,8 +236,8 @@ async def test_a_burst_of_events_makes_one_reconcile_when_the_last_one_is_long_e
     assert len(queue) == 0
 
 
-async def test_what_happens_to_a_quiet_app_is_not_delayed(queue: WorkQueue, clock: Clock) -> None:
-    """Spacing is measured from the last reconcile's beginning."""
+async def test_an_event_of_a_quiet_key_is_not_delayed(queue: WorkQueue, clock: Clock) -> None:
+    """Spacing is measured from the beginning of the last reconcile."""
     queue.add(A)
     queue.done(await queue.get())
     clock.now += queue.spacing
@@ -234,8 +245,8 @@ async def test_what_happens_to_a_quiet_app_is_not_delayed(queue: WorkQueue, cloc
     assert len(queue) == 1
 
 
-async def test_an_event_that_was_put_off_until_during_a_reconcile_makes_one_more(clock: Clock) -> None:
-    """A wish of the app's own may have come first."""
+async def test_a_spaced_event_that_arrives_during_a_reconcile_makes_one_more(clock: Clock) -> None:
+    """Another event came first, after the spacing."""
     queue = WorkQueue(clock=clock, spacing=0.02)
     queue.add(A)
     queue.done(await queue.get())
@@ -250,51 +261,65 @@ async def test_an_event_that_was_put_off_until_during_a_reconcile_makes_one_more
     assert await queue.get() == A
 
 
-async def test_a_success_cancels_what_an_earlier_reconcile_wanted_to_come_back_for(queue: WorkQueue) -> None:
-    """The newest reconcile has seen all there is, and says by itself whether to come back."""
+async def test_a_success_cancels_the_timer_of_an_earlier_reconcile(queue: WorkQueue) -> None:
+    """The newest reconcile has seen all there is, and decides itself when to come back."""
     queue.add_after(A, 0.01)
     queue.succeeded(A)
     await asyncio.sleep(0.03)
     assert len(queue) == 0
 
 
-async def test_what_happens_to_an_app_goes_before_what_is_to_be_looked_over(queue: WorkQueue) -> None:
-    """A replica that begins to lead looks at thousands of apps; the one just edited waits for none."""
+async def test_an_event_goes_before_keys_of_low_priority(queue: WorkQueue) -> None:
+    """A replica that begins to lead has thousands of objects to look at; the one just edited waits for none."""
     for name in "xyz":
-        queue.look_over(("default", name))
+        queue.add_low_priority(_key(name))
     queue.add(A)
-    queue.add(("default", "z"))
+    queue.add(_key("z"))
     assert len(queue) == 4
-    assert [(await queue.get())[1] for _ in range(4)] == ["a", "z", "x", "y"]
+    assert [(await queue.get()).name for _ in range(4)] == ["a", "z", "x", "y"]
 
 
-async def test_what_is_to_be_looked_over_is_not_forgotten_over_what_happens(queue: WorkQueue) -> None:
-    """However much happens, every fourth turn is its own."""
+async def test_every_fourth_turn_is_for_low_priority(queue: WorkQueue) -> None:
+    """However many events there are."""
     for name in "xy":
-        queue.look_over(("default", name))
+        queue.add_low_priority(_key(name))
     for number in range(7):
-        queue.add(("default", str(number)))
-    assert "".join([(await queue.get())[1] for _ in range(9)]) == "012x345y6"
+        queue.add(_key(str(number)))
+    assert "".join([(await queue.get()).name for _ in range(9)]) == "012x345y6"
 
 
-async def test_nothing_is_looked_over_that_is_looked_at_anyway(queue: WorkQueue) -> None:
-    """One reconcile that has not begun is enough; one that runs may have looked before the list came."""
+async def test_a_key_that_waits_already_gets_no_low_priority(queue: WorkQueue) -> None:
+    """One reconcile that has not begun is enough; one that runs may have read the stores before the list came."""
     queue.add(A)
-    queue.look_over(A)
+    queue.add_low_priority(A)
     assert await queue.get() == A
     assert len(queue) == 0
-    queue.look_over(A)
+    queue.add_low_priority(A)
     queue.spacing = 0
     queue.done(A)
     assert await queue.get() == A
     assert len(queue) == 0
 
 
-async def test_a_worker_wakes_up_to_look_over(queue: WorkQueue) -> None:
-    """Also when it has been waiting."""
+async def test_the_wait_of_a_key_of_low_priority_counts_from_its_beginning(
+    queue: WorkQueue, clock: Clock, waits: list[float]
+) -> None:
+    """Asked for twice, or by an event later: it has waited since the first time."""
+    queue.add_low_priority(A)
+    queue.add_low_priority(B)
+    clock.now += 2
+    queue.add_low_priority(B)
+    queue.add(A)
+    clock.now += 1
+    assert [await queue.get(), await queue.get()] == [A, B]
+    assert waits == [3.0, 3.0]
+
+
+async def test_low_priority_wakes_a_worker(queue: WorkQueue) -> None:
+    """Also one that has been waiting."""
     waiting = asyncio.create_task(queue.get())
     await asyncio.sleep(0)
-    queue.look_over(A)
+    queue.add_low_priority(A)
     assert await asyncio.wait_for(waiting, 1) == A
 
 

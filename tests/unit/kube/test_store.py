@@ -1,27 +1,59 @@
-"""What the watches have seen, and what a late answer must not undo: `containerapp.kube.store`."""
+"""What the watches have seen, and what a late answer must not change back: `containerapp.kube.store`."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from containerapp.api.containerapp import API_VERSION
+from containerapp.api.schema import API_VERSION
+from containerapp.controllers import CONTROLLERS
 from containerapp.controllers.containerapp.children import deployment
-from containerapp.core.model import APP_LABEL, AppKey, Manifest, ObjectRef
-from containerapp.kube.store import Cache, Listed, app_key, without_managed_fields
-from tests.builders import DEPLOYMENT, KEY, NAME, NAMESPACE, OTHER_UID, SERVICE, UID, app_manifest
+from containerapp.core.model import APP_LABEL, Key, Manifest
+from containerapp.kube.store import Listed, Store, Stores, without_managed_fields
+from tests.builders import (
+    DEPLOYMENT,
+    KEY,
+    KIND,
+    NAME,
+    NAMESPACE,
+    OTHER_UID,
+    SERVICE,
+    UID,
+    Clock,
+    app_manifest,
+)
 
-OTHER_KEY = ("elsewhere", NAME)
-OWNER = {"apiVersion": API_VERSION, "kind": "ContainerApp"}
-KIND = {"Service": "v1", "Deployment": "apps/v1"}
+OTHER_KEY = Key(KIND, "elsewhere", NAME)
+OWNER = {"apiVersion": API_VERSION, "kind": KIND}
+API_VERSIONS = {"Service": "v1", "Deployment": "apps/v1"}
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of the stores."""
+    return Clock()
+
+
+@pytest.fixture
+def stores(clock: Clock) -> Stores:
+    """The stores of a replica that has seen nothing yet."""
+    return Stores(CONTROLLERS, clock=clock)
+
+
+@pytest.fixture
+def store(stores: Stores) -> Store:
+    """The store of the Deployments."""
+    return stores.of(DEPLOYMENT)
+
+
+def _key(name: str) -> Key:
+    return Key(KIND, NAMESPACE, name)
 
 
 def _child(
     version: int, kind: str = "Deployment", *, namespace: str = NAMESPACE, name: str = NAME
 ) -> Manifest:
     return {
-        "apiVersion": KIND[kind],
+        "apiVersion": API_VERSIONS[kind],
         "kind": kind,
         "metadata": {
             "name": name,
@@ -32,247 +64,263 @@ def _child(
     }
 
 
-def _version(cache: Cache, ref: ObjectRef = DEPLOYMENT) -> str | None:
-    child = cache.children(KEY).get(ref)
+def _labelled(version: int, owner: str | None) -> Manifest:
+    """Return a child without an owner reference, with the label of `owner`."""
+    child = _child(version)
+    del child["metadata"]["ownerReferences"]
+    return {**child, "metadata": {**child["metadata"], "labels": {APP_LABEL: owner} if owner else {}}}
+
+
+def _version(store: Store) -> str | None:
+    child = store.get(NAMESPACE, NAME)
     return child["metadata"]["resourceVersion"] if child else None
 
 
-def test_knows_nothing_of_what_it_has_not_seen() -> None:
-    """To ask about an unknown app leaves no trace."""
-    cache = Cache()
-    assert cache.app(KEY) is None
-    assert cache.children(KEY) == {}
-    assert cache.app_states() == {}
-
-
-def test_the_newest_version_of_an_app_wins() -> None:
-    """The answer to a status patch and the watch may come in either order."""
-    cache = Cache()
-    assert cache.put_app(app_manifest(resourceVersion="9"))
-    assert not cache.put_app(app_manifest(resourceVersion="9"))
-    assert not cache.put_app(app_manifest(resourceVersion="8"))
-    assert cache.put_app(app_manifest(resourceVersion="10"))
-    stored = cache.app(KEY)
-    assert stored is not None
-    assert stored["metadata"]["resourceVersion"] == "10"
-    assert cache.app_states() == {KEY: "progressing"}
-
-
-@pytest.mark.parametrize(("uid", "dropped"), [(None, True), (UID, True), (OTHER_UID, False)])
-def test_drops_an_app_but_not_its_successor(uid: str | None, *, dropped: bool) -> None:
-    """The late news of an app's end must not hide the one that was made anew under its name."""
-    cache = Cache()
-    cache.put_app(app_manifest())
-    assert cache.drop_app(KEY, uid) is dropped
-    assert (cache.app(KEY) is None) is dropped
-    assert (cache.app_states() == {}) is dropped
-
-
-def test_dropping_an_app_that_is_not_there_is_no_news() -> None:
-    """The watch tells of an end that our own write has met before."""
-    assert not Cache().drop_app(KEY, UID)
-
-
-def test_a_late_answer_does_not_bring_a_deleted_app_back() -> None:
-    """Its status was written, then it was deleted; its successor is another one."""
-    cache = Cache()
-    cache.put_app(app_manifest(resourceVersion="9"))
-    cache.drop_app(KEY, UID, ended_at=10)
-    assert not cache.put_app(app_manifest(resourceVersion="10"))
-    assert cache.put_app(app_manifest(resourceVersion="11", uid=OTHER_UID))
-
-
-def test_an_app_that_was_not_found_once_may_be_found_again() -> None:
-    """The API server said so while it did not serve the definition; nobody has told of an end."""
-    cache = Cache()
-    cache.put_app(app_manifest(resourceVersion="9"))
-    assert cache.drop_app(KEY, UID)
-    assert cache.put_app(app_manifest(resourceVersion="9"))
-
-
-def test_the_newest_version_of_a_child_wins() -> None:
-    """The answer to a write goes into the cache at once; the watch repeats it later."""
-    cache = Cache()
-    assert cache.put_child(_child(9)) == {KEY}
-    assert cache.put_child(_child(9)) == set()
-    assert cache.put_child(_child(8)) == set()
-    assert cache.put_child(_child(10)) == {KEY}
-    assert _version(cache) == "10"
-
-
-def test_a_late_answer_does_not_raise_the_dead() -> None:
-    """A child was written, then deleted by somebody; the answer to the write arrives last."""
-    cache = Cache()
-    cache.put_child(_child(9))
-    assert cache.drop_child(_child(12)) == {KEY}
-    assert cache.put_child(_child(11)) == set()
-    assert cache.put_child(_child(12)) == set()
-    assert cache.children(KEY) == {}
-    assert cache.put_child(_child(13)) == {KEY}
-
-
-def test_a_late_deletion_does_not_end_the_successor() -> None:
-    """The child was made again before the news of its end arrived."""
-    cache = Cache()
-    cache.put_child(_child(9))
-    assert cache.drop_child(_child(8)) == set()
-    assert _version(cache) == "9"
-
-
-def test_the_end_of_an_unknown_child_is_no_news_but_remembered() -> None:
-    """The answer to the write that made it may still be on its way."""
-    cache = Cache()
-    assert cache.drop_child(_child(12)) == set()
-    assert cache.put_child(_child(11)) == set()
-
-
-def test_an_apps_last_child_leaves_no_empty_entry_behind() -> None:
-    """Thousands of apps come and go in the life of an operator."""
-    cache = Cache()
-    cache.put_child(_child(1))
-    cache.put_child(_child(2, "Service"))
-    cache.drop_child(_child(3))
-    assert list(cache.children(KEY)) == [SERVICE]
-    cache.drop_child(_child(4, "Service"))
-    assert len(cache._children) == 0
-
-
-def _labelled(version: int, app: str | None) -> Manifest:
-    """Return a child of nobody's, as somebody has labelled it."""
-    child = _child(version)
-    del child["metadata"]["ownerReferences"]
-    return {**child, "metadata": {**child["metadata"], "labels": {APP_LABEL: app} if app else {}}}
-
-
-def test_a_child_that_is_labelled_as_anothers_changes_hands() -> None:
-    """It stands in nobody's way any more where it stood, and its end is the other's affair."""
-    cache = Cache()
-    cache.put_child(_labelled(5, NAME))
-    assert cache.put_child(_labelled(4, "other")) == set()
-    assert cache.put_child(_labelled(6, "other")) == {KEY, (NAMESPACE, "other")}
-    assert cache.children(KEY) == {}
-    assert cache.put_child(_labelled(7, NAME)) == {KEY, (NAMESPACE, "other")}
-    assert cache.drop_child(_labelled(8, "other")) == {KEY}
-    assert len(cache._children) == len(cache._strays) == 0
-
-
-def test_a_child_that_loses_owner_and_name_is_its_apps_no_more() -> None:
-    """Nor may what it was stand there for ever: its end would be nobody's news."""
-    cache = Cache()
-    cache.put_child(_child(5))
-    assert cache.put_child(_labelled(6, None)) == {KEY}
-    assert cache.children(KEY) == {}
-    assert cache.put_child(_labelled(7, None)) == set()
-    assert cache.drop_child(_labelled(8, None)) == set()
-
-
-def test_forgets_the_ends_of_long_ago() -> None:
-    """Late answers are seconds late, not hours; an app that ended twice counts by its last end."""
-    now = 0.0
-    cache = Cache(clock=lambda: now)
-    for number, name in enumerate(["a", "b", "a", "c"], start=10):
-        cache.drop_child(_child(number, name=name))
-        now += 61.0
-    assert cache.put_child(_child(10, name="b"))
-    assert cache.put_child(_child(10, name="a")) == set()
-    assert cache.put_child(_child(10, name="c")) == set()
-
-
-def _relist(
-    cache: Cache, items: list[Manifest], namespace: str | None = None, version: int = 8
-) -> set[AppKey]:
-    listed = Listed(cache)
+def _relist(store: Store, items: list[Manifest], namespace: str | None = None, version: int = 8) -> set[Key]:
+    listed = Listed(store=store)
     for page in (items[:1], items[1:]):
         listed.add(page, version)
-    return cache.replace_children(deployment.CHILD.resource, namespace, listed)
+    return store.replace(namespace, listed)
 
 
-def test_a_list_takes_no_memory_for_what_is_known_already() -> None:
-    """After a restart of the API server every kind is listed anew, all at once."""
-    cache = Cache()
-    cache.put_child(_child(5, name="same"))
-    cache.put_child(_child(5, name="changed"))
-    first, second = Listed(cache), Listed(cache)
+def test_a_new_replica_knows_nothing(stores: Stores) -> None:
+    """A question about an unknown object leaves no trace."""
+    assert stores.object(KEY) is None
+    assert stores.children(KEY) == {}
+    assert stores.states() == {}
+    assert list(stores.of(DEPLOYMENT).owners()) == []
+
+
+def test_the_newest_version_of_a_custom_object_wins(stores: Stores) -> None:
+    """The answer to a status patch and the watch may come in either order."""
+    assert stores.put_object(KEY, app_manifest(resourceVersion="9"))
+    assert not stores.put_object(KEY, app_manifest(resourceVersion="9"))
+    assert not stores.put_object(KEY, app_manifest(resourceVersion="8"))
+    assert stores.put_object(KEY, app_manifest(resourceVersion="10"))
+    stored = stores.object(KEY)
+    assert stored is not None
+    assert stored["metadata"]["resourceVersion"] == "10"
+    assert stores.states() == {KEY: "progressing"}
+
+
+@pytest.mark.parametrize(("ended_at", "dropped"), [("10", True), ("9", True), ("8", False)])
+def test_the_late_event_of_a_deletion_does_not_hide_the_successor(
+    stores: Stores, ended_at: str, *, dropped: bool
+) -> None:
+    """A custom object of the same name was created after it."""
+    stores.put_object(KEY, app_manifest(resourceVersion="9"))
+    assert stores.drop_object(KEY, app_manifest(resourceVersion=ended_at, uid=OTHER_UID)) is dropped
+    assert (stores.object(KEY) is None) is dropped
+    assert (stores.states() == {}) is dropped
+
+
+def test_the_deletion_of_an_unknown_custom_object_is_no_news(stores: Stores) -> None:
+    """The watch reports what the answer to a write has shown before."""
+    assert not stores.drop_object(KEY, app_manifest(resourceVersion="10"))
+
+
+def test_a_late_answer_does_not_bring_a_deleted_custom_object_back(stores: Stores) -> None:
+    """Its status was written, then it was deleted; its successor is another object."""
+    stores.put_object(KEY, app_manifest(resourceVersion="9"))
+    stores.drop_object(KEY, app_manifest(resourceVersion="10"))
+    assert not stores.put_object(KEY, app_manifest(resourceVersion="10"))
+    assert stores.put_object(KEY, app_manifest(resourceVersion="11", uid=OTHER_UID))
+
+
+def test_a_custom_object_that_was_not_found_can_be_found_again(stores: Stores) -> None:
+    """The API server did not serve the definition for a moment; no deletion was seen."""
+    stores.put_object(KEY, app_manifest(resourceVersion="9"))
+    stores.lose_object(KEY)
+    assert stores.object(KEY) is None
+    assert stores.states() == {}
+    stores.lose_object(KEY)
+    assert stores.put_object(KEY, app_manifest(resourceVersion="9"))
+
+
+def test_the_newest_version_of_a_child_wins(store: Store) -> None:
+    """The answer to a write is stored at once; the watch repeats it later."""
+    assert store.put(_child(9)) == {KEY}
+    assert store.put(_child(9)) == set()
+    assert store.put(_child(8)) == set()
+    assert store.put(_child(10)) == {KEY}
+    assert _version(store) == "10"
+    assert [child["metadata"]["resourceVersion"] for child in store.owned(KEY)] == ["10"]
+
+
+def test_a_late_answer_does_not_bring_a_deleted_child_back(store: Store) -> None:
+    """The answer to the write arrives after the event of the deletion."""
+    store.put(_child(9))
+    assert store.drop(_child(12)) == {KEY}
+    assert store.put(_child(11)) == set()
+    assert store.put(_child(12)) == set()
+    assert _version(store) is None
+    assert store.put(_child(13)) == {KEY}
+
+
+def test_a_late_deletion_does_not_remove_the_successor(store: Store) -> None:
+    """The child was created again before the event of its deletion arrived."""
+    store.put(_child(9))
+    assert store.drop(_child(8)) == set()
+    assert _version(store) == "9"
+
+
+def test_the_deletion_of_an_unknown_child_is_no_news_but_remembered(store: Store) -> None:
+    """The answer to the write that created it may still be on its way."""
+    assert store.drop(_child(12)) == set()
+    assert store.put(_child(11)) == set()
+
+
+def test_a_child_that_the_api_server_does_not_find_can_be_created_again(store: Store) -> None:
+    """The version of its end is not known, so that any version of a new one is news."""
+    store.put(_child(9))
+    store.lose(NAMESPACE, NAME)
+    store.lose(NAMESPACE, NAME)
+    assert _version(store) is None
+    assert store.put(_child(9)) == {KEY}
+
+
+def test_the_last_child_of_an_owner_leaves_no_entry(stores: Stores, store: Store) -> None:
+    """Thousands of owners come and go while an operator runs."""
+    services = stores.of(SERVICE)
+    store.put(_child(1))
+    services.put(_child(2, "Service"))
+    assert set(stores.children(KEY)) == {DEPLOYMENT, SERVICE}
+    store.drop(_child(3))
+    assert list(stores.children(KEY)) == [SERVICE]
+    services.drop(_child(4, "Service"))
+    assert list(store.owners()) == list(services.owners()) == []
+    assert len(store) == len(services) == 0
+
+
+def test_an_owner_may_have_several_children_of_one_kind(store: Store) -> None:
+    """Each of them comes and goes by itself."""
+    for name in ("a", "b"):
+        store.put(_labelled(5, NAME) | {"metadata": _labelled(5, NAME)["metadata"] | {"name": name}})
+    assert {child["metadata"]["name"] for child in store.owned(KEY)} == {"a", "b"}
+    store.lose(NAMESPACE, "a")
+    assert {child["metadata"]["name"] for child in store.owned(KEY)} == {"b"}
+
+
+def test_a_child_with_the_label_of_another_owner_moves_there(store: Store) -> None:
+    """It is in the way of its former owner no more, and its deletion is an event of the new one."""
+    other = _key("other")
+    store.put(_labelled(5, NAME))
+    assert store.put(_labelled(4, "other")) == set()
+    assert store.put(_labelled(6, "other")) == {KEY, other}
+    assert list(store.owned(KEY)) == []
+    assert store.put(_labelled(7, NAME)) == {KEY, other}
+    assert store.drop(_labelled(8, "other")) == {KEY}
+    assert list(store.owners()) == []
+
+
+def test_a_child_without_owner_reference_and_label_is_dropped(store: Store) -> None:
+    """Later events of it are news to no owner."""
+    store.put(_child(5))
+    assert store.put(_labelled(6, None)) == {KEY}
+    assert _version(store) is None
+    assert store.put(_labelled(7, None)) == set()
+    assert store.drop(_labelled(8, None)) == set()
+
+
+def test_an_object_without_an_owner_is_not_kept(store: Store) -> None:
+    """The selector of the watch lets everything through that carries the managed-by label."""
+    assert store.put(_labelled(5, None)) == set()
+    assert store.drop(_labelled(6, None)) == set()
+    assert _relist(store, [_labelled(7, None)]) == set()
+    assert len(store) == 0
+    assert list(store) == []
+
+
+def test_deletions_of_long_ago_are_forgotten(store: Store, clock: Clock) -> None:
+    """Late answers are seconds late, not hours; of two deletions the last one counts."""
+    for number, name in enumerate(["a", "b", "a", "c"], start=10):
+        store.drop(_child(number, name=name))
+        clock.now += 61.0
+    assert store.put(_child(10, name="b"))
+    assert store.put(_child(10, name="a")) == set()
+    assert store.put(_child(10, name="c")) == set()
+
+
+def test_a_list_takes_no_memory_for_what_is_known(store: Store) -> None:
+    """After a restart of the API server every kind is listed again, all at once."""
+    store.put(_child(5, name="same"))
+    store.put(_child(5, name="changed"))
+    first, second = Listed(store=store), Listed(store=store)
     for listed in (first, second):
         listed.add([_child(5, name="same"), _child(6, name="changed")], 8)
-    held = {key: item is second.items[key] for key, item in first.items.items()}
-    assert {key[0][1]: shared for key, shared in held.items()} == {"same": True, "changed": False}
+    shared = {identity[1]: item is second.items[identity] for identity, item in first.items.items()}
+    assert shared == {"same": True, "changed": False}
 
 
-def test_a_list_does_not_lose_a_child_that_was_made_after_it() -> None:
-    """The answer to our own write may be newer than the list that is just being taken."""
-    cache = Cache()
-    cache.put_child(_child(9))
-    assert _relist(cache, []) == set()
-    assert _version(cache) == "9"
+def test_a_list_does_not_remove_a_child_that_is_newer(store: Store) -> None:
+    """The answer to a write may be newer than the list that arrives after it."""
+    store.put(_child(9))
+    assert _relist(store, []) == set()
+    assert _version(store) == "9"
 
 
-def test_an_answer_older_than_a_list_without_the_child_brings_no_ghost() -> None:
-    """The child was deleted again while no watch could tell."""
-    cache = Cache()
-    _relist(cache, [])
-    assert cache.put_child(_child(8)) == set()
-    assert cache.put_child(_child(9)) == {KEY}
+def test_an_answer_that_is_older_than_a_list_without_the_child_is_ignored(store: Store) -> None:
+    """The child was deleted while the watch was broken."""
+    _relist(store, [])
+    assert store.put(_child(8)) == set()
+    assert store.put(_child(9)) == {KEY}
 
 
-def test_a_fresh_list_tells_which_apps_it_changes() -> None:
-    """New, changed and vanished children are news; those that are as they were are none."""
-    cache = Cache()
+def test_a_list_returns_the_owners_that_it_changes(store: Store) -> None:
+    """New, changed and missing children are news; the others are not."""
     for name in ("same", "changed", "gone"):
-        cache.put_child(_child(5, name=name))
-    cache.put_child(_child(5, "Service", name="gone"))
+        store.put(_child(5, name=name))
     listed = [_child(5, name="same"), _child(6, name="changed"), _child(7, name="new")]
-    keys = _relist(cache, listed)
-    assert keys == {(NAMESPACE, name) for name in ("changed", "gone", "new")}
-    assert [ref.kind for ref in cache.children((NAMESPACE, "gone"))] == ["Service"]
-    assert _relist(cache, listed) == set()
+    assert _relist(store, listed) == set(map(_key, ("changed", "gone", "new")))
+    assert {child["metadata"]["name"] for child in store} == {"same", "changed", "new"}
+    assert _relist(store, listed) == set()
 
 
-def test_a_list_of_one_namespace_says_nothing_of_another() -> None:
+def test_a_list_of_one_kind_says_nothing_of_another(stores: Stores, store: Store) -> None:
+    """Each resource has its own store."""
+    stores.of(SERVICE).put(_child(5, "Service"))
+    assert _relist(store, []) == set()
+    assert list(stores.children(KEY)) == [SERVICE]
+
+
+def test_a_list_of_one_namespace_says_nothing_of_another(stores: Stores, store: Store) -> None:
     """An operator that serves some namespaces lists each by itself."""
-    cache = Cache()
-    cache.put_child(_child(5))
-    cache.put_child(_child(5, namespace="elsewhere"))
-    assert _relist(cache, [], NAMESPACE) == {KEY}
-    assert list(cache.children(OTHER_KEY)) == [DEPLOYMENT]
+    store.put(_child(5))
+    store.put(_child(5, namespace="elsewhere"))
+    assert _relist(store, [], NAMESPACE) == {KEY}
+    assert list(stores.children(OTHER_KEY)) == [DEPLOYMENT]
+    assert store.put(_child(8, name="new")) == set()
+    assert store.put(_child(8, name="new", namespace="elsewhere")) == {Key(KIND, "elsewhere", "new")}
 
 
-def test_a_list_that_is_older_than_our_own_write_does_not_undo_it() -> None:
+def test_a_list_that_is_older_than_a_write_does_not_change_it_back(store: Store) -> None:
     """The answer to the write came while the list was on its way."""
-    cache = Cache()
-    cache.put_child(_child(9))
-    assert _relist(cache, [_child(8)]) == set()
-    assert _version(cache) == "9"
+    store.put(_child(9))
+    assert _relist(store, [_child(8)]) == set()
+    assert _version(store) == "9"
 
 
-@pytest.mark.parametrize(
-    ("metadata", "key"),
-    [
-        ({"ownerReferences": [{"kind": "Team", "name": "t"}, OWNER | {"name": "a"}]}, "a"),
-        ({"ownerReferences": [OWNER | {"name": "a"}], "labels": {APP_LABEL: "b"}}, "a"),
-        ({"ownerReferences": [{"kind": "Team", "name": "t"}], "labels": {APP_LABEL: "b"}}, "b"),
-        ({"ownerReferences": None, "labels": {APP_LABEL: "b"}}, "b"),
-        ({"labels": None}, None),
-        ({}, None),
-    ],
-)
-def test_the_owner_reference_tells_the_app_then_the_label(metadata: dict[str, Any], key: str | None) -> None:
-    """A foreign object under an app's name stands in its way, and so is shown to it."""
-    child = {"metadata": {"namespace": NAMESPACE, **metadata}}
-    assert app_key(child) == ((NAMESPACE, key) if key else None)
+def test_without_its_definition_a_kind_has_no_objects(store: Store) -> None:
+    """In the namespace that was asked for; a late answer to a write does not bring one back."""
+    store.put(_child(7))
+    store.put(_child(9, namespace="elsewhere"))
+    assert store.clear(NAMESPACE) == {KEY}
+    assert store.put(_child(8)) == set()
+    assert list(store.owners()) == [OTHER_KEY]
+    assert store.clear(None) == {OTHER_KEY}
+    assert store.clear(None) == set()
+    assert len(store) == 0
 
 
-def test_an_object_of_no_app_is_not_kept() -> None:
-    """The watch's selector lets through whatever carries the managed-by label."""
-    cache, stray = Cache(), _child(5)
-    del stray["metadata"]["ownerReferences"]
-    assert cache.put_child(stray) == set()
-    assert cache.drop_child(stray) == set()
-    assert _relist(cache, [stray]) == set()
-    assert len(cache._children) == 0
+def test_there_is_one_store_for_each_kind_of_child(stores: Stores) -> None:
+    """Found by the manifest or by the reference; what no controller owns has none."""
+    assert deployment.CHILD.resource in stores.child_stores()
+    store = stores.child_stores()[deployment.CHILD.resource]
+    assert stores.of(_child(1)) is stores.of(DEPLOYMENT) is store
+    assert store.resource == deployment.CHILD.resource
 
 
-def test_drops_managed_fields_where_there_are_any() -> None:
+def test_managed_fields_are_dropped() -> None:
     """They are half of an object's size."""
     assert without_managed_fields({"metadata": {"name": "x", "managedFields": []}}) == {
         "metadata": {"name": "x"}

@@ -11,18 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from containerapp.api.images import ImageReference, parse
+from containerapp.core.model import Failed, Key, Lookup, Pending, Resolved
 from containerapp.errors import Blocked, Transient
 from containerapp.registries import resolver as digests
-from containerapp.registries.resolver import (
-    Answer,
-    AppKey,
-    DigestResolver,
-    Failed,
-    Lookup,
-    Pending,
-    Resolved,
-    Timing,
-)
+from containerapp.registries.resolver import Answer, DigestResolver, Timing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -32,8 +24,12 @@ TWO = "sha256:" + "2" * 64
 DOWN = Transient("RegistryUnavailable", "It is down.")
 MISSING = Blocked("ImageNotFound", "There is none.")
 
-SHOP: AppKey = ("prod", "shop")
-CART: AppKey = ("prod", "cart")
+
+def _key(name: str) -> Key:
+    return Key("ContainerApp", "prod", name)
+
+
+SHOP, CART = _key("shop"), _key("cart")
 
 # Refreshes only when asked to, retries at once: a test decides what happens.
 PATIENT = Timing(gather=0.005, refresh=1000.0, transient_backoff=(0.01, 0.02), blocked_backoff=(0.01, 0.02))
@@ -84,9 +80,9 @@ class Bench:
 
     resolver: DigestResolver
     source: Source
-    called: list[AppKey]
+    called: list[Key]
 
-    async def answer(self, text: str, app: AppKey = SHOP, *, request: str | None = None) -> Lookup:
+    async def answer(self, text: str, app: Key = SHOP, *, request: str | None = None) -> Lookup:
         """Ask until the answer is there."""
         answers: list[Lookup] = []
 
@@ -109,7 +105,7 @@ async def until(holds: Callable[[], bool]) -> None:
 async def running(timing: Timing = PATIENT, source: Source | None = None) -> AsyncIterator[Bench]:
     """Run a resolver, and stop it cleanly."""
     source = source or Source()
-    called: list[AppKey] = []
+    called: list[Key] = []
     resolver = DigestResolver(ecr=Source(), others=source, on_change=called.append, timing=timing)
     task = asyncio.create_task(resolver.run())
     yield Bench(resolver=resolver, source=source, called=called)
@@ -141,7 +137,7 @@ async def test_apps_that_ask_together_cost_a_repository_one_call() -> None:
     async with running() as bench:
         for number in range(100):
             repository = "shop" if number % 2 else "cart"
-            bench.resolver.lookup(_tag(f"{repository}:{number % 10}"), ("prod", f"app-{number}"))
+            bench.resolver.lookup(_tag(f"{repository}:{number % 10}"), _key(f"app-{number}"))
         await until(lambda: len(bench.called) == 100)
         assert sorted(bench.source.calls) == [
             [f"acme/cart:{number}" for number in range(0, 10, 2)],
@@ -317,8 +313,8 @@ async def test_an_app_that_asks_for_the_first_time_is_served_what_is_fresh_and_n
         assert _digest(bench.resolver.lookup(_tag("shop:1"), CART)) == ONE
         bench.source.default = TWO
         await asyncio.sleep(0.25)
-        assert bench.resolver.lookup(_tag("shop:1"), ("prod", "late")) == Pending()
-        assert _digest(await bench.answer("shop:1", ("prod", "late"))) == TWO
+        assert bench.resolver.lookup(_tag("shop:1"), _key("late")) == Pending()
+        assert _digest(await bench.answer("shop:1", _key("late"))) == TWO
         assert len(bench.source.calls) == 2
 
 
@@ -395,7 +391,7 @@ async def test_a_hanging_registry_has_its_share_of_lookups_and_delays_no_other()
     """Apps of another registry start at once; those of the hanging one when it recovers."""
     async with running(source=Source(stuck={"slow.example.com"})) as bench:
         for number in range(100):
-            bench.resolver.lookup(_tag(f"slow.example.com/shop-{number}:1"), ("slow", str(number)))
+            bench.resolver.lookup(_tag(f"slow.example.com/shop-{number}:1"), _key(f"slow-{number}"))
         await until(lambda: bench.source.running["slow.example.com"] == digests.MAX_LOOKUPS_PER_REGISTRY)
         assert _digest(await bench.answer("fast.example.com/shop:1")) == ONE
         assert bench.called == [SHOP]
@@ -409,7 +405,7 @@ async def test_lookups_in_all_are_bounded() -> None:
     hosts = [f"r{number}.example.com" for number in range(3 * digests.MAX_LOOKUPS)]
     async with running(source=Source(stuck=set(hosts))) as bench:
         for host in hosts:
-            bench.resolver.lookup(_tag(f"{host}/shop:1"), (host, "shop"))
+            bench.resolver.lookup(_tag(f"{host}/shop:1"), _key(host))
         await until(lambda: bench.source.running.total() == digests.MAX_LOOKUPS)
         bench.source.open.set()
         await until(lambda: len(bench.called) == len(hosts))
@@ -451,13 +447,13 @@ async def test_a_question_that_somebody_else_cancels_is_put_again(forgotten: tup
         bench.resolver.lookup(_tag("shop:2"), CART)
         await until(lambda: bench.source.running.total() == 1)
         for name in forgotten:
-            bench.resolver.forget(("prod", name))
+            bench.resolver.forget(_key(name))
         for task in asyncio.all_tasks():
             if task.get_name().startswith("digests of"):
                 task.cancel()
         bench.source.stuck.clear()
         await until(lambda: bench.source.running.total() == 0)
         for app, text in ((SHOP, "shop:1"), (CART, "shop:2")):
-            if app[1] not in forgotten:
+            if app.name not in forgotten:
                 assert _digest(await bench.answer(text, app)) == ONE
         assert len(bench.source.calls) == (1 if len(forgotten) == 2 else 2)

@@ -55,6 +55,8 @@ GraceSeconds = Annotated[int, Strict(), _within(0, 7200)]
 Seconds = Annotated[int, Strict(), _within(1, 3600)]
 Delay = Annotated[int, Strict(), _within(0, 3600)]
 Threshold = Annotated[int, Strict(), _within(1, 1000)]
+ScaledReplicas = Annotated[int, Strict(), _within(1, 1000)]
+Utilization = Annotated[int, Strict(), _within(1, 1000)]
 
 # --- image references -----------------------------------------------------------------------------
 
@@ -218,6 +220,37 @@ Quantity = Annotated[
         pattern=f"^{QUANTITY_PATTERN}$",
     ),
 ]
+PositiveQuantity = Annotated[
+    Quantity,
+    Rule(
+        cel="!isQuantity(string(self)) || quantity(string(self)).isGreaterThan(quantity('0'))",
+        holds=lambda text: quantity(text) > 0,
+        message="must be more than 0: raise it, or remove the metric",
+    ),
+]
+_PERCENT = r"(100|[1-9]?[0-9])%"
+IntOrPercent = Annotated[
+    int | str,
+    IntOrString(),
+    Rule(
+        cel=f"type(self) == int ? self >= 0 && self <= 1000 : self.matches(r'^{_PERCENT}$')",
+        holds=lambda pods: (
+            0 <= pods <= 1000 if isinstance(pods, int) else re.fullmatch(_PERCENT, pods) is not None
+        ),
+        message="must be a number of Pods, as in 1, or a percentage of them, as in 25%",
+        pattern=f"^{_PERCENT}$",
+    ),
+]
+Interval = Annotated[
+    str,
+    Field(max_length=32),
+    matches(r"[1-9][0-9]{0,4}[smh]", "must be a number of seconds, minutes or hours, as in 30s or 1m"),
+]
+UrlPath = Annotated[
+    str,
+    Field(max_length=1024),
+    matches(r"/[^ ?#]*", "must be the path of a URL: begin it with '/', as in /metrics"),
+]
 
 # --- labels and annotations -----------------------------------------------------------------------
 
@@ -274,6 +307,16 @@ PodLabels = Annotated[
     _no_key(
         _OWN_LABELS,
         "podLabels must not set app.kubernetes.io/name, app.kubernetes.io/managed-by, pod-template-hash or"
+        " containerapp.dev/*: they belong to the operator; choose another key",
+    ),
+]
+MonitorLabels = Annotated[
+    dict[str, LabelValue],
+    Field(max_length=64),
+    _well_formed("a metrics.labels", _LABEL_KEY),
+    _no_key(
+        _OWN_LABELS,
+        "metrics.labels must not set app.kubernetes.io/name, app.kubernetes.io/managed-by, pod-template-hash or"
         " containerapp.dev/*: they belong to the operator; choose another key",
     ),
 ]

@@ -1,23 +1,106 @@
 """Which digest an app runs: fixed when `spec.image` changes, and read back from what lives afterwards. Pure.
 
-Called by the reconcile before it asks any registry. What the status and the Deployment remember wins over
-whatever a registry says now, so that neither a re-pushed tag, nor a restart of the operator, nor an expired cache
-ever rolls Pods.
+Called by the controller before any registry is asked. What the status and the Deployment have on record wins over
+what a registry says now, so that neither a re-pushed tag, nor a restart of the operator, nor an expired cache ever
+rolls Pods.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from containerapp.api.containerapp import ContainerApp
-from containerapp.api.images import ImageReference, is_digest
+from containerapp.api.images import ImageReference, is_digest, parse
 from containerapp.core.model import (
     DIGEST_ANNOTATION,
     IMAGE_ANNOTATION,
     REFRESH_ANNOTATION,
+    Digests,
+    Failed,
+    Lookup,
     Manifest,
+    ObjectRef,
+    Pending,
     PinnedImage,
+    Resolved,
+    View,
 )
+from containerapp.errors import ContainerAppError, InvalidSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """The image that was asked for runs, or may run, by its digest.
+
+    `latest_digest` is where the tag points now, if elsewhere; `news_error` why that is not known at present. `asked` is
+    False until a registry has been asked since the start: what the status says of the tag holds until then.
+    """
+
+    pin: PinnedImage
+    latest_digest: str | None = None
+    news_error: ContainerAppError | None = None
+    asked: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolving:
+    """The answer is on its way; `pin` is what runs meanwhile."""
+
+    pin: PinnedImage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unavailable:
+    """The image that was asked for has no digest, and `error` is why; `pin` is what runs meanwhile."""
+
+    error: ContainerAppError
+    pin: PinnedImage | None = None
+
+
+Image: TypeAlias = Pinned | Resolving | Unavailable
+
+
+def find_image(view: View, digests: Digests) -> Image:
+    """Decide which digest the app runs; the resolver is asked only for what is not on record."""
+    app: ContainerApp = view.obj
+    key = view.key
+    deployment = view.live.get(ObjectRef(api_version="apps/v1", kind="Deployment", name=key.name))
+    try:
+        reference = parse(app.spec.image, default_registry=view.platform.default_registry)
+    except InvalidSpec as error:
+        return Unavailable(error=error)
+    if reference.digest is not None:
+        digests.forget(key)
+        return Pinned(pin=pin(reference, reference.digest, refresh_token(app)))
+    record = recorded_pin(app, reference, deployment)
+    if record is not None and answers_refresh(record, app):
+        return _with_news(app, reference, record, digests.lookup(reference, key, known=record.digest))
+    match digests.lookup(reference, key, request=refresh_token(app)):
+        case Resolved(digest=digest):
+            return Pinned(pin=pin(reference, digest, refresh_token(app)))
+        case Failed(error=failure):
+            return Unavailable(error=failure, pin=record)
+        case Pending():
+            return Resolving(pin=record)
+
+
+def _with_news(app: ContainerApp, reference: ImageReference, record: PinnedImage, answer: Lookup) -> Pinned:
+    """Add where the tag points now; while nobody can tell, what the status says stands."""
+    status = app.status.image
+    shown = status.latest_digest if status and status.reference == str(reference) else None
+    match answer:
+        case Resolved(digest=digest, stale_error=error):
+            return Pinned(pin=record, latest_digest=_moved(digest, record), news_error=error)
+        case Failed(error=error):
+            return Pinned(pin=record, latest_digest=_moved(shown, record), news_error=error)
+        case Pending():
+            return Pinned(pin=record, latest_digest=_moved(shown, record), asked=False)
+
+
+def _moved(digest: str | None, record: PinnedImage) -> str | None:
+    return None if digest == record.digest else digest
 
 
 def pin(reference: ImageReference, digest: str, refresh: str | None) -> PinnedImage:

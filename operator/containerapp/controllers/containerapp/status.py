@@ -1,127 +1,62 @@
 """The status that an app deserves: an ordered list of small checks over what was done and what lives. Pure.
 
-Called once at the end of every reconcile. Follows kstatus: `Reconciling` and `Stalled` exist only while true, a
-failure that needs somebody to act is `Stalled`, and `Ready` speaks of this generation alone. Never repeats the spec.
+Called once at the end of every reconcile. A failure that needs an edit, or an act of another team, is `Stalled`;
+`Ready` needs every child that was asked for. It never repeats the spec.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timedelta
 
 from containerapp.api.containerapp import ContainerApp
-from containerapp.core.model import (
-    APP_LABEL,
-    MANAGED_BY_LABEL,
-    MANAGER,
-    REFRESH_ANNOTATION,
-    Manifest,
-    ObjectRef,
-    Outcome,
-    PinnedImage,
-)
-from containerapp.core.ownership import deleting, owned_by
-from containerapp.errors import Blocked, ContainerAppError, InvalidSpec
+from containerapp.controllers.containerapp.image import Image, Pinned, Resolving, Unavailable
+from containerapp.controllers.containerapp.rollout import Rollout
+from containerapp.controllers.pods.metadata import track_selector
+from containerapp.core.conditions import Condition, dated, optional_kinds
+from containerapp.core.model import REFRESH_ANNOTATION, Manifest, ObjectRef, Outcome, View
+from containerapp.errors import Blocked, ContainerAppError, InvalidSpec, Transient
 
-_AWAITED = {"Ready", "Reconciling", "Stalled", "ImageResolved"}
-_STEPS = {"replicas", "updatedReplicas", "readyReplicas", "resources"}
+_ADDRESS_BOUND = timedelta(minutes=10)
+"""How long a load balancer may take to have an address; an NLB takes three to five minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """A proposition about the app: "True", "False" or "Unknown", why, and what to do about it."""
-
-    type: str
-    status: str
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rollout:
-    """How far the Deployment has come, in Pods."""
-
-    exists: bool
-    observed: bool
-    desired: int
-    total: int
-    updated: int
-    ready: int
-    available: int
-    deadline_exceeded: bool
-    failure: str | None
-
-    @classmethod
-    def of(cls, deployment: Manifest | None) -> Rollout:
-        """Read the counts from the live Deployment; all zero where there is none."""
-        metadata, spec, status = (
-            (deployment or {}).get("metadata", {}),
-            (deployment or {}).get("spec", {}),
-            (deployment or {}).get("status", {}),
-        )
-        conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
-        failure = conditions.get("ReplicaFailure", {})
-        observed = status.get("observedGeneration", 0) >= metadata.get("generation", 1)
-        late = conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded"
-        return cls(
-            exists=deployment is not None,
-            observed=observed,
-            desired=spec.get("replicas", 1),
-            total=status.get("replicas", 0),
-            updated=status.get("updatedReplicas", 0),
-            ready=status.get("readyReplicas", 0),
-            available=status.get("availableReplicas", 0),
-            deadline_exceeded=observed and late,
-            failure=failure.get("message") if failure.get("status") == "True" else None,
-        )
-
-    @property
-    def complete(self) -> bool:
-        """Whether exactly the Pods of the newest template run, all of them available."""
-        return (
-            self.exists
-            and self.observed
-            and self.updated == self.desired
-            and self.total == self.updated
-            and self.available == self.desired
-        )
-
-    @property
-    def begun(self) -> bool:
-        """Whether Kubernetes has come to the newest template, so that there are Pods of it."""
-        return self.observed and self.updated > 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class Facts:
     """What the checks look at."""
 
     app: ContainerApp
+    image: Image
     outcome: Outcome
     rollout: Rollout
+    service: Manifest | None
+    now: datetime
 
 
-def compute_status(
-    app: ContainerApp, outcome: Outcome, live: Mapping[ObjectRef, Manifest], now: str
-) -> Manifest:
-    """Return the whole status of `app`; `now` (RFC 3339) dates the conditions that change with it."""
+def compute_status(view: View, outcome: Outcome, now: str) -> Manifest:
+    """Return the whole status of the app; `now` (RFC 3339) dates the conditions that change with it."""
+    app: ContainerApp = view.obj
     name = app.metadata.name
-    own = {ref: child for ref, child in live.items() if _counts(child, app)}
-    service = own.get(ObjectRef(api_version="v1", kind="Service", name=name))
-    rollout = Rollout.of(own.get(ObjectRef(api_version="apps/v1", kind="Deployment", name=name)))
-    conditions = [
-        _dated(condition, app, now) for condition in _check(View(app=app, outcome=outcome, rollout=rollout))
-    ]
+    facts = Facts(
+        app=app,
+        image=outcome.gathered.inputs.image,
+        outcome=outcome,
+        rollout=Rollout.of(view.live.get(ObjectRef(api_version="apps/v1", kind="Deployment", name=name))),
+        service=view.live.get(ObjectRef(api_version="v1", kind="Service", name=name)),
+        now=view.now,
+    )
+    conditions = [*_check(facts), *optional_kinds(outcome.optional, view.absent)]
+    old = app.status.model_dump(by_alias=True, mode="json")
     status = {
         "observedGeneration": app.metadata.generation,
-        "conditions": conditions,
-        "image": _image(app, outcome),
-        "replicas": rollout.total,
-        "updatedReplicas": rollout.updated,
-        "readyReplicas": rollout.ready,
-        "selector": f"{APP_LABEL}={name},{MANAGED_BY_LABEL}={MANAGER}",
-        "url": _url(app, service),
+        "conditions": dated(conditions, old, app.metadata.generation, now),
+        "image": _image_status(facts),
+        "replicas": facts.rollout.total,
+        "updatedReplicas": facts.rollout.updated,
+        "readyReplicas": facts.rollout.ready,
+        "selector": ",".join(f"{key}={value}" for key, value in track_selector(app).items()),
+        "url": _url(app, facts.service),
         "resources": [
             {"apiVersion": ref.api_version, "kind": ref.kind, "name": ref.name} for ref in outcome.resources
         ],
@@ -129,92 +64,70 @@ def compute_status(
     return {key: value for key, value in status.items() if value is not None}
 
 
-def invalid_status(manifest: Manifest, error: InvalidSpec, now: str) -> Manifest:
-    """Return the status of an app whose spec cannot be read: what runs is left as it was, and said so."""
-    generation = manifest["metadata"]["generation"]
-    old = {condition["type"]: condition for condition in manifest.get("status", {}).get("conditions", [])}
-    summary = [
-        {
-            "type": kind,
-            "status": status,
-            "observedGeneration": generation,
-            "lastTransitionTime": old[kind]["lastTransitionTime"]
-            if old.get(kind, {}).get("status") == status
-            else now,
-            "reason": error.reason,
-            "message": error.message,
-        }
-        for kind, status in (("Ready", "False"), ("Stalled", "True"))
-    ]
-    parts = [old[kind] for kind in ("ImageResolved", "Available", "RolledOut") if kind in old]
-    return {**manifest.get("status", {}), "observedGeneration": generation, "conditions": summary + parts}
-
-
-def state_of(manifest: Manifest) -> str:
-    """Return in one word how an app fares, as its status says: ready, progressing or stalled."""
-    conditions = {
-        condition["type"]: condition["status"]
-        for condition in manifest.get("status", {}).get("conditions", [])
-    }
-    if conditions.get("Ready") == "True":
-        return "ready"
-    return "stalled" if conditions.get("Stalled") == "True" else "progressing"
-
-
-def is_urgent(old: Manifest, new: Manifest) -> bool:
-    """Whether the change from `old` to `new` must be told at once, being more than a step on the way."""
-    lost = _available_in(old) == "True" and _available_in(new) != "True"
-    return lost or _essence(old) != _essence(new)
-
-
-def _essence(status: Manifest) -> Manifest:
-    """What somebody may wait for: not how many Pods there are by now, nor in whose words it is told."""
-    conditions = {
-        condition["type"]: (condition["status"], condition["reason"])
-        for condition in status.get("conditions", [])
-        if condition["type"] in _AWAITED
-    }
-    rest = {key: value for key, value in status.items() if key not in _STEPS}
-    return {**rest, "conditions": conditions}
-
-
-def _available_in(status: Manifest) -> str | None:
-    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", [])}
-    return conditions.get("Available")
-
-
-def _counts(child: Manifest, app: ContainerApp) -> bool:
-    """Whether a child tells something of `app`: not one that another app has left behind, nor one that goes."""
-    return owned_by(child, app.metadata.uid) and not deleting(child)
-
-
-def _check(view: View) -> Iterator[Condition]:
-    parts = (_image_resolved(view), _available(view), _rolled_out(view))
-    yield from _summary(view)
+def _check(facts: Facts) -> Iterator[Condition]:
+    parts = (_image_resolved(facts), _available(facts), _rolled_out(facts))
+    yield from _summary(facts)
     yield from parts
 
 
-def _summary(view: View) -> Iterator[Condition]:
+def _summary(facts: Facts) -> Iterator[Condition]:
     """Ready, and Reconciling or Stalled where it is not."""
-    blocker = _blocker(view)
-    if blocker is not None:
-        yield Condition(type="Ready", status="False", reason=blocker.reason, message=blocker.message)
-        kind = "Stalled" if isinstance(blocker, InvalidSpec | Blocked) else "Reconciling"
-        yield Condition(type=kind, status="True", reason=blocker.reason, message=blocker.message)
-    elif view.outcome.image.pending:
-        waiting = f"Waiting for the registry to tell the digest of {view.app.spec.image}."
+    obstacle = _obstacle(facts)
+    if obstacle is not None:
+        yield Condition(type="Ready", status="False", reason=obstacle.reason, message=obstacle.message)
+        kind = "Stalled" if isinstance(obstacle, InvalidSpec | Blocked) else "Reconciling"
+        yield Condition(type=kind, status="True", reason=obstacle.reason, message=obstacle.message)
+    elif isinstance(facts.image, Resolving):
+        waiting = f"Waiting for the registry to resolve {facts.app.spec.image}."
         yield Condition(type="Ready", status="Unknown", reason="ResolvingImage", message=waiting)
         yield Condition(type="Reconciling", status="True", reason="ResolvingImage", message=waiting)
-    elif not view.rollout.complete:
-        progress = _progress(view)
-        yield Condition(type="Ready", status="False", reason="RollingOut", message=progress)
-        yield Condition(type="Reconciling", status="True", reason="RollingOut", message=progress)
-    elif view.app.spec.suspend:
-        message = f"Suspended: no Pod runs. Set spec.suspend to false to run {view.app.spec.replicas} again."
+    elif facts.app.spec.suspend:
+        message = "Suspended: no Pod runs. Set spec.suspend to false to start again."
         yield Condition(type="Ready", status="True", reason="Suspended", message=message)
     else:
-        message = _achieved(view.rollout.desired)
-        yield Condition(type="Ready", status="True", reason="Running", message=message)
+        yield Condition(
+            type="Ready", status="True", reason="Running", message=_achieved(facts.rollout.desired)
+        )
+
+
+def _obstacle(facts: Facts) -> ContainerAppError | None:
+    """Return the first thing that keeps this generation from being Ready, if any."""
+    outcome, rollout = facts.outcome, facts.rollout
+    if outcome.error is not None:
+        return outcome.error
+    if isinstance(facts.image, Unavailable):
+        return facts.image.error
+    if isinstance(facts.image, Resolving):
+        return None
+    if outcome.terminating:
+        names = ", ".join(map(str, outcome.terminating))
+        return Transient("PredecessorTerminating", f"Waiting until the former {names} is deleted.")
+    if rollout.paused:
+        name = facts.app.metadata.name
+        return Blocked(
+            "DeploymentPaused",
+            f"The Deployment {name} is paused: kubectl rollout resume deployment/{name} "
+            f"-n {facts.app.metadata.namespace}",
+        )
+    if not rollout.complete:
+        kind = Blocked if rollout.deadline_exceeded else Transient
+        reason = "ProgressDeadlineExceeded" if rollout.deadline_exceeded else "RollingOut"
+        return kind(reason, _progress(facts))
+    return _without_address(facts)
+
+
+def _without_address(facts: Facts) -> ContainerAppError | None:
+    """Return what is wrong with a load balancer that has no address: nothing for some minutes."""
+    service = facts.service
+    if service is None or service["spec"].get("type") != "LoadBalancer" or _addresses(service):
+        return None
+    name = service["metadata"]["name"]
+    created = datetime.fromisoformat(service["metadata"]["creationTimestamp"])
+    message = f"The load balancer of Service {name} has no address yet."
+    if facts.now - created < _ADDRESS_BOUND:
+        return Transient("WaitingForLoadBalancer", message)
+    remedy = f"See kubectl describe service {name} -n {facts.app.metadata.namespace}, and check that the cluster has "
+    return Blocked("LoadBalancerPending", f"{message} {remedy}a controller for such Services.")
 
 
 def _achieved(pods: int) -> str:
@@ -227,78 +140,69 @@ def _achieved(pods: int) -> str:
             return f"All {pods} Pods run the wanted version and are available."
 
 
-def _blocker(view: View) -> ContainerAppError | None:
-    """Return the first thing that stands in the way of this generation, if any."""
-    outcome, rollout = view.outcome, view.rollout
-    if outcome.error is not None:
-        return outcome.error
-    if outcome.image.error is not None:
-        return outcome.image.error
-    if rollout.deadline_exceeded and not rollout.complete:
-        return Blocked("ProgressDeadlineExceeded", _progress(view))
-    return None
+def _image_resolved(facts: Facts) -> Condition:
+    match facts.image:
+        case Unavailable(error=error):
+            return Condition(type="ImageResolved", status="False", reason=error.reason, message=error.message)
+        case Resolving():
+            message = f"Asking the registry where {facts.app.spec.image} points."
+            return Condition(type="ImageResolved", status="Unknown", reason="Resolving", message=message)
+        case Pinned() as image:
+            return _unchanged(facts.app, image) or _pinned(facts.app, image)
 
 
-def _image_resolved(view: View) -> Condition:
-    image = view.outcome.image
-    if image.error is not None:
-        return Condition(
-            type="ImageResolved", status="False", reason=image.error.reason, message=image.error.message
-        )
-    if image.pin is None or image.pending:
-        message = f"Asking the registry where {view.app.spec.image} points."
-        return Condition(type="ImageResolved", status="Unknown", reason="Resolving", message=message)
-    if image.unasked and (standing := _standing(view, image.pin)):
-        return standing
+def _pinned(app: ContainerApp, image: Pinned) -> Condition:
+    pin = image.pin
     if image.latest_digest is not None:
         message = (
-            f"{image.pin.reference} now points to {image.latest_digest}, but {image.pin.digest} keeps running. "
-            f"To take the new one: kubectl annotate containerapp {view.app.metadata.name} "
-            f"-n {view.app.metadata.namespace} {REFRESH_ANNOTATION}=$(date +%s) --overwrite"
+            f"{pin.reference} now points to {image.latest_digest}, but {pin.digest} keeps running. "
+            f"To take the new one: kubectl annotate containerapp {app.metadata.name} "
+            f"-n {app.metadata.namespace} {REFRESH_ANNOTATION}=$(date +%s) --overwrite"
         )
         return Condition(type="ImageResolved", status="True", reason="TagMoved", message=message)
-    message = f"{image.pin.reference} is {image.pin.digest}."
+    message = f"{pin.reference} is {pin.digest}."
     if image.news_error is not None:
-        message += f" Whether the tag has moved since cannot be told: {image.news_error.message}"
+        message += f" Whether the tag has moved since is not known: {image.news_error.message}"
     return Condition(type="ImageResolved", status="True", reason="Resolved", message=message)
 
 
-def _standing(view: View, pin: PinnedImage) -> Condition | None:
-    """What the status says of the very same digest, which holds until a registry has been asked."""
-    known, told = (
-        view.app.status.image,
-        {condition.type: condition for condition in view.app.status.conditions},
+def _unchanged(app: ContainerApp, image: Pinned) -> Condition | None:
+    """Return what the status says of the same digest, which holds until a registry has been asked."""
+    status, old = (
+        app.status.image,
+        next((c for c in app.status.conditions if c.type == "ImageResolved"), None),
     )
-    old = told.get("ImageResolved")
-    if old is None or old.status != "True" or known is None or known.digest != pin.digest:
+    if image.asked or old is None or old.status != "True" or status is None:
+        return None
+    if status.digest != image.pin.digest:
         return None
     return Condition(type=old.type, status=old.status, reason=old.reason, message=old.message)
 
 
-def _available(view: View) -> Condition:
-    rollout = view.rollout
+def _available(facts: Facts) -> Condition:
+    rollout = facts.rollout
     message = f"{rollout.available} of {rollout.desired} Pods are available."
     if rollout.available > 0 or (rollout.exists and rollout.desired == 0):
         return Condition(type="Available", status="True", reason="PodsAvailable", message=message)
     return Condition(type="Available", status="False", reason="NoPodAvailable", message=message)
 
 
-def _rolled_out(view: View) -> Condition:
-    if view.rollout.complete:
+def _rolled_out(facts: Facts) -> Condition:
+    if facts.rollout.complete:
         message = "Every Pod runs the newest template."
         return Condition(type="RolledOut", status="True", reason="RolloutComplete", message=message)
-    reason = "ProgressDeadlineExceeded" if view.rollout.deadline_exceeded else "RollingOut"
-    return Condition(type="RolledOut", status="False", reason=reason, message=_progress(view))
+    reason = "ProgressDeadlineExceeded" if facts.rollout.deadline_exceeded else "RollingOut"
+    return Condition(type="RolledOut", status="False", reason=reason, message=_progress(facts))
 
 
-def _progress(view: View) -> str:
+def _progress(facts: Facts) -> str:
     """Say what is waited for, and what a Pod complains of where that is known."""
-    rollout = view.rollout
+    rollout = facts.rollout
     if not rollout.exists:
         return "Waiting for the Deployment."
     if not rollout.observed:
         return "Waiting for the Deployment controller to see the change."
-    trouble = view.outcome.pod_problem or rollout.failure
+    trouble = facts.outcome.pod_problem or rollout.failure
     detail = f" {trouble}" if trouble else ""
     if rollout.updated < rollout.desired or rollout.available < rollout.desired:
         available = min(rollout.available, rollout.updated)
@@ -312,9 +216,9 @@ def _pods(count: int) -> str:
     return "1 Pod" if count == 1 else f"{count} Pods"
 
 
-def _image(app: ContainerApp, outcome: Outcome) -> Manifest:
-    """Describe the digest that runs: the newly pinned one, or what the status already knew."""
-    pin = outcome.image.pin
+def _image_status(facts: Facts) -> Manifest:
+    """Describe the digest that runs: the one that is pinned now, or what the status already has."""
+    pin, app = facts.image.pin, facts.app
     if pin is None:
         known = app.status.image
         return known.model_dump(by_alias=True, exclude_none=True) if known else {"requested": app.spec.image}
@@ -323,7 +227,7 @@ def _image(app: ContainerApp, outcome: Outcome) -> Manifest:
         "reference": pin.reference,
         "digest": pin.digest,
         "refresh": pin.refresh,
-        "latestDigest": outcome.image.latest_digest,
+        "latestDigest": facts.image.latest_digest if isinstance(facts.image, Pinned) else None,
     }
     return {key: value for key, value in image.items() if value is not None}
 
@@ -343,9 +247,14 @@ def _url(app: ContainerApp, service: Manifest | None) -> str | None:
         return None
     host: str | None = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
     if service["spec"].get("type") == "LoadBalancer":
-        ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
-        host = ingress[0].get("hostname") or _bracketed(ingress[0].get("ip"))
+        host = next(iter(_addresses(service)), None)
     return _address(host, ports[0]) if host else None
+
+
+def _addresses(service: Manifest) -> list[str]:
+    ingress = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
+    hosts = [item.get("hostname") or _bracketed(item.get("ip")) for item in ingress]
+    return [host for host in hosts if host]
 
 
 def _bracketed(ip: str | None) -> str | None:
@@ -362,18 +271,3 @@ def _address(host: str, port: Manifest) -> str:
         if (scheme, number) in {("http", 80), ("https", 443)}
         else f"{scheme}://{host}:{number}"
     )
-
-
-def _dated(condition: Condition, app: ContainerApp, now: str) -> dict[str, Any]:
-    """Carry over the time of the last transition from the present status, if it is the operator's own."""
-    told = () if app.status.is_first else app.status.conditions
-    known = {old.type: old for old in told}.get(condition.type)
-    since = known.last_transition_time if known and known.status == condition.status else None
-    return {
-        "type": condition.type,
-        "status": condition.status,
-        "observedGeneration": app.metadata.generation,
-        "lastTransitionTime": since or now,
-        "reason": condition.reason,
-        "message": condition.message,
-    }

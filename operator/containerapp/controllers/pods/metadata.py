@@ -1,7 +1,7 @@
 """Names, labels, selectors and metadata of every child: computed here and nowhere else.
 
-Called by the files of the child kinds. A selector, once written, can never change (Kubernetes refuses it),
-so nothing here may depend on anything but the app's identity.
+Called by the files of the child kinds. Kubernetes lets the selector of a Deployment never change, so selectors must
+depend on nothing but the app's name, and must choose no Pods of another kind (docs/decisions/0014-labels.md).
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from containerapp.api.containerapp import API_VERSION, KIND, ContainerApp
+from containerapp.api.containerapp import ContainerApp
+from containerapp.api.schema import API_VERSION
 from containerapp.core.model import (
     APP_LABEL,
     MANAGED_BY_LABEL,
     MANAGER,
+    NAME_LABEL,
+    STABLE,
+    TRACK_LABEL,
     VERSION_LABEL,
     Manifest,
     PinnedImage,
@@ -23,9 +27,14 @@ _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 """A tag may be longer, and begin or end otherwise."""
 
 
-def selector(app: ContainerApp) -> dict[str, str]:
-    """Labels that choose the app's Pods; the same for ever."""
-    return {APP_LABEL: app.metadata.name, MANAGED_BY_LABEL: MANAGER}
+def app_selector(app: ContainerApp) -> dict[str, str]:
+    """Labels that choose the app's Pods, whichever of its Deployments runs them."""
+    return {APP_LABEL: app.metadata.name}
+
+
+def track_selector(app: ContainerApp) -> dict[str, str]:
+    """Labels that choose the Pods of the app's one Deployment."""
+    return {APP_LABEL: app.metadata.name, TRACK_LABEL: STABLE}
 
 
 def metadata(
@@ -42,22 +51,28 @@ def metadata(
 
 
 def labels(app: ContainerApp, image: PinnedImage | None = None) -> dict[str, str]:
-    """Recommended labels; with the version for what changes with every release anyway.
+    """Our own label and the recommended ones; with the version for what changes with every release anyway.
 
     No `instance`: Argo CD may track its own resources by it.
     """
     tag = image.tag if image else None
-    return selector(app) | ({VERSION_LABEL: tag} if tag and _LABEL_VALUE.fullmatch(tag) else {})
+    return {
+        APP_LABEL: app.metadata.name,
+        NAME_LABEL: app.metadata.name,
+        MANAGED_BY_LABEL: MANAGER,
+        **({VERSION_LABEL: tag} if tag and _LABEL_VALUE.fullmatch(tag) else {}),
+    }
 
 
 def owner_reference(app: ContainerApp) -> Manifest:
     """Reference by which the garbage collector removes a child together with its app."""
     return {
         "apiVersion": API_VERSION,
-        "kind": KIND,
+        "kind": app.kind,
         "name": app.metadata.name,
         "uid": app.metadata.uid,
         "controller": True,
+        "blockOwnerDeletion": True,
     }
 
 

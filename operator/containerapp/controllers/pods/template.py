@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from containerapp.api.containerapp import ContainerApp, ContainerPort
 from containerapp.api.schema.kubernetes import Probe
-from containerapp.controllers.pods.metadata import labels, selector, service_account_name
+from containerapp.controllers.pods.metadata import labels, service_account_name, track_selector
 from containerapp.core.model import Manifest, PinnedImage
 
 CONTAINER = "app"
@@ -28,7 +28,7 @@ def pod_template(app: ContainerApp, image: PinnedImage) -> Manifest:
     annotations = app.spec.pod_annotations
     return {
         "metadata": {
-            "labels": {**labels(app, image), **app.spec.pod_labels, **selector(app)},
+            "labels": {**labels(app, image), **app.spec.pod_labels, **track_selector(app)},
             **({"annotations": dict(annotations)} if annotations else {}),
         },
         "spec": {
@@ -52,7 +52,7 @@ def _container(app: ContainerApp, image: str) -> Manifest:
         "workingDir": spec.working_dir,
         "env": [_plain(item) for item in spec.env],
         "envFrom": [_plain(item) for item in spec.env_from],
-        "ports": [_port(item) for item in spec.container_ports()],
+        "ports": [_port(item) for item in _ports(app)],
         "lifecycle": _lifecycle(app),
         "startupProbe": _probe(spec.startup_probe, port),
         "livenessProbe": _probe(spec.liveness_probe, port),
@@ -66,6 +66,12 @@ def _container(app: ContainerApp, image: str) -> Manifest:
         "securityContext": _container_security(app),
         **{key: value for key, value in optional.items() if value},
     }
+
+
+def _ports(app: ContainerApp) -> tuple[ContainerPort, ...]:
+    """The app's ports, and one for metrics where that is another: a PodMonitor finds declared ports alone."""
+    ports, extra = app.spec.container_ports(), app.spec.metrics_port()
+    return ports if extra is None or extra in ports else (*ports, extra)
 
 
 def _port(port: ContainerPort) -> Manifest:
@@ -146,7 +152,7 @@ def _spread(app: ContainerApp) -> list[Manifest]:
             "maxSkew": _MAX_SKEW,
             "topologyKey": key,
             "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": selector(app)},
+            "labelSelector": {"matchLabels": track_selector(app)},
             "matchLabelKeys": ["pod-template-hash"],
         }
         for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from containerapp.api.containerapp import ContainerApp
-from containerapp.controllers.pods.metadata import metadata, selector
+from containerapp.controllers.containerapp.inputs import Inputs
+from containerapp.controllers.pods.metadata import metadata, track_selector
 from containerapp.controllers.pods.template import pod_template
 from containerapp.core.model import (
     DIGEST_ANNOTATION,
     IMAGE_ANNOTATION,
+    INITIAL_REPLICAS_ANNOTATION,
     REFRESH_ANNOTATION,
     Child,
-    Inputs,
     Manifest,
+    ObjectRef,
     PinnedImage,
     Resource,
 )
@@ -28,33 +30,38 @@ _PROGRESS_DEADLINE_SECONDS = 600
 
 def render(app: ContainerApp, inputs: Inputs) -> Iterator[Manifest]:
     """Yield the app's Deployment as soon as its image is pinned to a digest."""
-    if inputs.image is None:
+    image = inputs.pin
+    if image is None:
         return
     yield {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(app, image=inputs.image, annotations=_annotations(inputs.image)),
+        "metadata": metadata(app, image=image, annotations=_annotations(app, image)),
         "spec": {
-            "replicas": desired_replicas(app),
+            **_replicas(app),
             "revisionHistoryLimit": _REVISION_HISTORY,
             "progressDeadlineSeconds": _PROGRESS_DEADLINE_SECONDS,
-            "selector": {"matchLabels": selector(app)},
+            "selector": {"matchLabels": track_selector(app)},
             "strategy": {
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"},
             },
-            "template": pod_template(app, inputs.image),
+            "template": pod_template(app, image),
         },
     }
 
 
-def desired_replicas(app: ContainerApp) -> int:
-    """Pods that should run: none while the app is suspended."""
-    return 0 if app.spec.suspend else app.spec.replicas
+def _replicas(app: ContainerApp) -> Manifest:
+    """Pods that should run: none while the app is suspended; the autoscaler's to say where there is one."""
+    if app.spec.suspend:
+        return {"replicas": 0}
+    return {} if app.spec.autoscaling else {"replicas": app.spec.replicas}
 
 
-def _annotations(image: PinnedImage) -> dict[str, str]:
+def _annotations(app: ContainerApp, image: PinnedImage) -> dict[str, str]:
+    scaled = app.spec.autoscaling is not None and not app.spec.suspend
     return {
+        **({INITIAL_REPLICAS_ANNOTATION: str(app.spec.fewest_pods())} if scaled else {}),
         IMAGE_ANNOTATION: image.reference,
         DIGEST_ANNOTATION: image.digest,
         **({REFRESH_ANNOTATION: image.refresh} if image.refresh is not None else {}),
@@ -64,3 +71,8 @@ def _annotations(image: PinnedImage) -> dict[str, str]:
 CHILD = Child(
     resource=Resource(api_version="apps/v1", kind="Deployment", plural="deployments"), render=render
 )
+
+
+def ref(name: str) -> ObjectRef:
+    """Return the reference of an app's Deployment."""
+    return CHILD.resource.ref(name)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from containerapp.api.containerapp import ContainerApp
+from containerapp.controllers.containerapp.inputs import Inputs
 from containerapp.controllers.pods.metadata import metadata
-from containerapp.core.model import Child, Inputs, Manifest, Resource
+from containerapp.core.model import Child, Manifest, Resource
 
 
 def render(app: ContainerApp, _inputs: Inputs) -> Iterator[Manifest]:

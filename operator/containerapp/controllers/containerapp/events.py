@@ -1,0 +1,43 @@
+"""Which changes of a ContainerApp's status deserve an Event. Pure.
+
+Called by the engine after a status was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from containerapp.core.conditions import by_type, turned
+from containerapp.core.events import stalled
+from containerapp.core.model import Event, Manifest
+
+
+def rolled_out(image: str, digest: str, pods: int) -> Event:
+    """All Pods run the wanted version."""
+    noun = "Pod" if pods == 1 else "Pods"
+    return Event(type="Normal", reason="RolledOut", message=f"{image} ({digest}) runs in {pods} {noun}.")
+
+
+def suspended() -> Event:
+    """The last Pod has ended because the app is suspended."""
+    return Event(type="Normal", reason="Suspended", message="No Pod runs while spec.suspend is true.")
+
+
+def tag_moved(message: str) -> Event:
+    """The tag points to another digest than the one that runs."""
+    return Event(type="Normal", reason="TagMoved", message=message)
+
+
+def transitions(old: Manifest, new: Manifest) -> Iterator[Event]:
+    """Yield an event for each noteworthy difference between two statuses."""
+    after, image = by_type(new), new.get("image", {})
+    ready = after.get("Ready", {})
+    if ready.get("status") == "True" and turned(old, new, "Ready"):
+        if ready["reason"] == "Suspended":
+            yield suspended()
+        else:
+            yield rolled_out(image.get("requested", ""), image.get("digest", ""), new.get("readyReplicas", 0))
+    if after.get("Stalled") and turned(old, new, "Stalled"):
+        yield stalled(after["Stalled"]["reason"], after["Stalled"]["message"])
+    if after.get("ImageResolved", {}).get("reason") == "TagMoved" and turned(old, new, "ImageResolved"):
+        yield tag_moved(after["ImageResolved"]["message"])

@@ -1,0 +1,34 @@
+"""What the operator may do in a namespace that it serves: RBAC rules that follow from the controllers. Pure.
+
+`containerapp rules` prints them, and the chart carries a copy that a test compares. A kind that is not in
+`CONTROLLERS` is out of the operator's reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from containerapp.core.model import Controller, Manifest
+
+_CHILD_VERBS = ("get", "list", "watch", "create", "patch", "delete")
+
+
+def rules(controllers: Iterable[Controller]) -> list[Manifest]:
+    """Return the rules of the Role, those of one API group together."""
+    found: list[Manifest] = []
+    children: dict[str, set[str]] = {}
+    for controller in controllers:
+        group, plural = controller.resource.group, controller.resource.plural
+        found += [
+            _rule(group, [plural], ["get", "list", "watch"]),
+            _rule(group, [f"{plural}/status"], ["patch"]),
+            _rule(group, [f"{plural}/finalizers"], ["update"]),
+        ]
+        for child in controller.owns:
+            children.setdefault(child.resource.group, set()).add(child.resource.plural)
+    found += [_rule(group, sorted(plurals), _CHILD_VERBS) for group, plurals in sorted(children.items())]
+    return [*found, _rule("", ["pods"], ["list"]), _rule("", ["events"], ["create"])]
+
+
+def _rule(group: str, resources: Iterable[str], verbs: Iterable[str]) -> Manifest:
+    return {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
