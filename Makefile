@@ -2,14 +2,18 @@
 # uv is installed into .tools/ on first use; Go programs of the throw-away cluster are built once per user.
 
 SHELL := /bin/bash -euo pipefail
-UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 RUN := $(UV) run --frozen
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(UV) run --quiet --frozen --isolated --only-group docs mkdocs
 PYTHON ?= python3
 ARGS ?=
 IMAGE ?= containerapp-operator:dev
-BASE_IMAGE ?= public.ecr.aws/docker/library/python:3.13-slim
+BASE_TAG ?= public.ecr.aws/docker/library/python:3.13-slim
+BASE_IMAGE ?= $(shell sed -n 's/^ARG BASE_IMAGE=//p' Dockerfile)
+VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+SOURCE ?=
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 WHEELS_PYTHON ?= 3.13
 WHEELS_MACHINE ?= $(shell uname -m)
 
@@ -19,11 +23,12 @@ WHEELS_MACHINE ?= $(shell uname -m)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(UV):
+$(UV): requirements/tools.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.13"; exit 1; }
 	$(PYTHON) -m venv .tools
-	.tools/bin/pip install --quiet "uv==$(UV_VERSION)"
+	.tools/bin/pip install --quiet --require-hashes --requirement requirements/tools.txt
+	@touch $(UV)
 
 .venv: $(UV) pyproject.toml uv.lock
 	$(UV) sync --frozen --quiet
@@ -44,13 +49,17 @@ test: check unit programs ## everything: static checks, then all tests; those on
 	$(RUN) python -m pytest -m node
 
 .PHONY: programs
-programs: .venv ## build what the throw-away cluster consists of, once (14 minutes on 2 cores), into the user's cache
+programs: .venv ## fetch what the throw-away cluster consists of, or build it (14 minutes on 2 cores), once
 	$(RUN) python -m devcluster build
 
 .PHONY: unit
 unit: .venv ## the tests of what decides, which must cover every branch of it
 	$(RUN) coverage run -m pytest tests/unit tests/property
 	$(RUN) coverage report
+
+.PHONY: fuzz
+fuzz: .venv ## coverage-guided fuzzing of every parser of foreign input (ARGS="--executions 1000000")
+	$(RUN) --with atheris==3.0.0 python -m tests.fuzz $(ARGS)
 
 .PHONY: check
 check: .venv ## linters, types, architecture, generated files
@@ -104,11 +113,39 @@ wheels: $(UV) ## collect the wheels of the operator's image in build/wheels
 	.tools/bin/pip download --quiet --only-binary :all: --implementation cp --python-version $(WHEELS_PYTHON) \
 	  --platform manylinux2014_$(WHEELS_MACHINE) --platform manylinux_2_28_$(WHEELS_MACHINE) --no-deps \
 	  --require-hashes --requirement build/wheels/requirements.txt --dest build/wheels
-	$(UV) build --quiet --wheel --out-dir build/wheels
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(UV) build --quiet --wheel --out-dir build/wheels \
+	  --build-constraints requirements/build.txt --require-hashes
+	cp LICENSE NOTICE build/wheels/
 
 .PHONY: image
-image: wheels ## build the operator's image (IMAGE=…, BASE_IMAGE=…, WHEELS_PYTHON=…)
-	docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) --tag $(IMAGE) .
+image: wheels .venv ## build the operator's image, reproducibly (IMAGE=…, BASE_IMAGE=…, WHEELS_PYTHON=…, SOURCE=…)
+	docker image inspect $(BASE_IMAGE) > /dev/null 2>&1 || docker pull --quiet $(BASE_IMAGE)
+	docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg VERSION=$(VERSION) \
+	  --build-arg REVISION=$(REVISION) --build-arg SOURCE=$(SOURCE) --tag $(IMAGE) .
+	$(RUN) python -m release image $(IMAGE) --base $(BASE_IMAGE) --epoch $(SOURCE_DATE_EPOCH)
+
+.PHONY: base
+base: ## move the image's base to what BASE_TAG stands for now, in the Dockerfile
+	docker pull --quiet $(BASE_TAG)
+	digest=$$(docker image inspect --format '{{index .RepoDigests 0}}' $(BASE_TAG)) && \
+	  sed -i "s|^ARG BASE_IMAGE=.*|ARG BASE_IMAGE=$(BASE_TAG)@$${digest#*@}|" Dockerfile
+	grep '^ARG BASE_IMAGE=' Dockerfile
+
+.PHONY: sbom
+sbom: .venv ## write what the image holds of others into build/sbom.json (CycloneDX)
+	mkdir -p build
+	$(RUN) python -m release sbom $(UV) > build/sbom.json
+
+.PHONY: notice
+notice: .venv ## write the licences of what the image holds of others into NOTICE
+	$(RUN) python -m release notice $(UV) > NOTICE
+
+.PHONY: tools
+tools: $(UV) ## move the build tools to their newest versions, with their hashes
+	echo uv | $(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header - > requirements/tools.new
+	echo 'hatchling>=1.27' | $(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header \
+	  --python-version 3.11 - > requirements/build.txt
+	mv requirements/tools.new requirements/tools.txt
 
 .PHONY: clean
 clean: ## remove what was built here; the cache of programs stays (python -m devcluster clean)

@@ -45,7 +45,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog="DEVCLUSTER_PROVIDER=existing uses the cluster of KUBECONFIG instead of starting one; "
         "DEVCLUSTER_PROVIDER=kind makes one with kind. "
         "KUBEBUILDER_ASSETS names a directory of ready programs (etcd, kube-apiserver, kubectl, ...); what is not "
-        f"there is built from Go modules once and kept in {binaries.cache_root()}.",
+        "there is downloaded (DEVCLUSTER_MIRROR names another host, or none) or built from Go modules once, and kept "
+        f"in {binaries.cache_root()}.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start a cluster and hold it until Ctrl-C")
@@ -66,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--audit-log", type=Path, metavar="FILE", help="keep the audit log in FILE, also after the end"
     )
-    build = commands.add_parser("build", help="build the programs now, so that no later run has to wait")
+    build = commands.add_parser(
+        "build", help="fetch or build the programs now, so that no later run has to wait"
+    )
     build.add_argument(
         "programs", nargs="*", metavar="PROGRAM", help=f"default: all of {', '.join(binaries.PROGRAMS)}"
     )

@@ -1,14 +1,13 @@
-"""Where the cluster's programs come from: ready ones, or built once from Go modules.
+"""Where the cluster's programs come from: ready ones, release binaries, or a build from Go modules.
 
 Asked for by name, a program is taken from `KUBEBUILDER_ASSETS` when it is there, else from the user's cache directory,
-else built there. The cache is keyed by the module's files, so a version bump builds anew and nothing else
-does. Two runs that need the same program build it once; a half-built program is never seen.
+else downloaded into it (`releases`), else built there. The cache is keyed by the module's files, so a new version is
+built and nothing else is. Two runs that need the same program build it once; a half-built program is never seen.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
@@ -20,15 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devcluster import toolchain
+from devcluster import releases, toolchain
+from devcluster.locks import exclusive
 from devcluster.options import DevclusterError
+from devcluster.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 _MODULES = Path(__file__).parent / "gomod"
 _BUILD_SECONDS = 3600
-_REPORT_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,7 @@ PROGRAMS = {
     "helm": _Program(module="tools", package="helm.sh/helm/v4/cmd/helm", built_as="helm"),
     "dns": _Program(module="tools", package="./dns", built_as="dns"),
     "pause": _Program(module="tools", package="./pause", built_as="pause"),
+    "kind": _Program(module="kind", package="sigs.k8s.io/kind", built_as="kind"),
     "kwok": _Program(module="tools", package="sigs.k8s.io/kwok/cmd/kwok", built_as="kwok"),
     **{
         name: _Program(
@@ -79,26 +80,32 @@ def cache_root() -> Path:
 
 
 def obtain(names: Iterable[str]) -> dict[str, Path]:
-    """Return the path of each program, building those that are nowhere yet."""
+    """Return the path of each program, fetching or building those that are nowhere yet."""
     wanted = list(names)
-    missing = [name for name in wanted if _existing(name) is None]
-    for module in sorted({PROGRAMS[name].module for name in missing}):
-        _build(module, [name for name in missing if PROGRAMS[name].module == module])
+    if missing := _missing(wanted):
+        releases.install(missing, cache_root())
+    for module in sorted({PROGRAMS[name].module for name in _missing(wanted)}):
+        _build(module, [name for name in wanted if PROGRAMS[name].module == module])
     found = {name: _existing(name) for name in wanted}
     return {name: path for name, path in found.items() if path is not None}
 
 
 def outdated() -> list[Path]:
-    """Return the cache's directories that hold programs of other versions than these modules name."""
+    """Return the cache's directories that hold programs of other versions than these modules and releases name."""
     current = {_cache_directory(program.module) for program in PROGRAMS.values()}
-    kept = current | {cache_root() / "go"}
+    kept = current | {cache_root() / "go"} | releases.directories(cache_root())
     return sorted(path for path in cache_root().glob("*") if path not in kept)
+
+
+def _missing(names: Iterable[str]) -> list[str]:
+    return [name for name in names if _existing(name) is None]
 
 
 def _existing(name: str) -> Path | None:
     ready = Path(os.environ.get("KUBEBUILDER_ASSETS", "/nonexistent")) / name
-    cached = _cache_directory(PROGRAMS[name].module) / "bin" / name
-    return next((path for path in (ready, cached) if os.access(path, os.X_OK)), None)
+    built = _cache_directory(PROGRAMS[name].module) / "bin" / name
+    released = releases.find(name, cache_root())
+    return next((path for path in (ready, built, released) if path and os.access(path, os.X_OK)), None)
 
 
 def _cache_directory(module: str) -> Path:
@@ -112,8 +119,8 @@ def _cache_directory(module: str) -> Path:
 def _build(module: str, names: list[str]) -> None:
     directory = _cache_directory(module)
     (directory / "bin").mkdir(parents=True, exist_ok=True)
-    with _exclusive(directory / "lock"):
-        names = [name for name in names if _existing(name) is None]
+    with exclusive(directory / "lock"):
+        names = _missing(names)
         if not names:
             return
         with tempfile.TemporaryDirectory(dir=directory) as scratch:
@@ -122,69 +129,79 @@ def _build(module: str, names: list[str]) -> None:
                 (Path(scratch) / PROGRAMS[name].built_as).rename(directory / "bin" / name)
 
 
-@contextlib.contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("devcluster: another run is building the same programs; waiting for it", file=sys.stderr)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def _go_build(module: str, names: list[str], target: Path) -> None:
-    command = [
-        *(toolchain.find_go(cache_root()), "build", "-v", "-trimpath", "-ldflags", _linker_flags(module)),
-        *("-tags", _TAGS.get(module, "")),
-        *("-o", f"{target}/", *(PROGRAMS[name].package for name in names)),
-    ]
+    go = toolchain.find_go(cache_root())
+    # The linker drops debugging information anyhow; the compiler's would be a quarter of its cache.
+    flags = ["-trimpath", "-gcflags=all=-dwarf=false", "-ldflags", _linker_flags(module)]
+    flags += ["-tags", _TAGS.get(module, "")]
+    packages = [PROGRAMS[name].package for name in names]
     print(
-        f"devcluster: building {', '.join(names)} from Go modules (minutes the first time, kept in {cache_root()})",
+        f"devcluster: building {', '.join(names)} from Go modules, once (kept in {cache_root()})",
         file=sys.stderr,
         flush=True,
     )
+    progress = Progress(f"building {module}")
+    try:
+        total = _run_go(
+            [go, "list", *flags, "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}", *packages],
+            module,
+            lambda _: progress.show(f"fetching its sources, {progress.elapsed:.0f} s"),
+        )
+        compiling = Progress(f"building {module}")
+        _run_go(
+            [go, "build", "-v", *flags, "-o", f"{target}/", *packages],
+            module,
+            lambda done: compiling.show(*_compiled(done, total)),
+        )
+    finally:
+        progress.close()
+    print(f"devcluster: {module} is built ({progress.elapsed:.0f} s)", file=sys.stderr, flush=True)
+
+
+def _compiled(done: int, total: int) -> tuple[str, float | None]:
+    """Return how far a build is; the programs are linked after the last package."""
+    if done < total:
+        return f"{done * 100 // total} % of {total} packages", done / total
+    return "linking", None
+
+
+def _run_go(command: list[str], module: str, report: Callable[[int], None]) -> int:
+    """Run a go command, report every second how many lines it has printed, and return how many it were."""
+    deadline = time.monotonic() + _BUILD_SECONDS
     with tempfile.TemporaryFile() as output:
+
+        def printed() -> bytes:
+            return os.pread(output.fileno(), 1 << 24, 0)
+
         process = subprocess.Popen(
             command,
             cwd=_MODULES / module,
+            env={**os.environ, "CGO_ENABLED": "0"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
         )
         try:
-            _report_until_done(process, lambda: _built_packages(output.fileno()))
+            while process.poll() is None:
+                if time.monotonic() > deadline:
+                    raise DevclusterError(
+                        f"the build took longer than {_BUILD_SECONDS // 60} minutes and was stopped"
+                    )
+                report(_packages(printed()))
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=1)
         finally:
             process.kill()
             process.wait()
         if process.returncode:
-            said = os.pread(output.fileno(), 1 << 24, 0).decode(errors="replace")
-            raise DevclusterError(f"building {', '.join(names)} failed:\n{said[-3000:]}")
+            said = printed().decode(errors="replace")
+            raise DevclusterError(f"`go {command[1]}` failed for the programs of {module}:\n{said[-3000:]}")
+        return _packages(printed())
 
 
-def _built_packages(output: int) -> int:
-    return os.pread(output, 1 << 24, 0).count(b"\n")
-
-
-def _report_until_done(process: subprocess.Popen[bytes], progress: Callable[[], int]) -> None:
-    """Show how long the build runs: every second on a terminal, now and then in a log."""
-    begin = time.monotonic()
-    on_terminal = sys.stderr.isatty()
-    while process.poll() is None:
-        elapsed = int(time.monotonic() - begin)
-        if elapsed > _BUILD_SECONDS:
-            raise DevclusterError(
-                f"the build took longer than {_BUILD_SECONDS // 60} minutes and was stopped"
-            )
-        line = f"devcluster: building, {elapsed // 60}m{elapsed % 60:02d}s, {progress()} packages so far"
-        if on_terminal:
-            print(f"\r{line} ", end="", file=sys.stderr, flush=True)
-        elif elapsed and elapsed % _REPORT_SECONDS == 0:
-            print(line, file=sys.stderr, flush=True)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=1)
-    if on_terminal:
-        print(file=sys.stderr)
+def _packages(output: bytes) -> int:
+    """Count the lines that name a package; the others are go's own remarks."""
+    return sum(bool(line) and not line.startswith(b"go: ") for line in output.splitlines())
 
 
 def _linker_flags(module: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from devcluster import images
+from devcluster import images, kind
 from devcluster.options import DevclusterError
 from devcluster.registry import ACCOUNT, ECR_HOST, REGION, aws_environment
 
@@ -37,7 +37,7 @@ _SECONDS = 30
 def client(cluster: Cluster) -> ECRClient:
     """Return a client of the stand-in's ECR API."""
     if cluster.aws_endpoint is None:
-        raise DevclusterError("this cluster has no stand-in for ECR; start it with Options(ecr=True)")
+        raise DevclusterError("this cluster has no stand-in for ECR; start it with Options(aws=True)")
     credentials = aws_environment(cluster.aws_endpoint)
     return boto3.client(
         "ecr",
@@ -49,9 +49,12 @@ def client(cluster: Cluster) -> ECRClient:
 
 
 def push(cluster: Cluster, repository: str, tag: str, image: Image) -> str:
-    """Push an image that was made without docker, register it, and return its reference by digest."""
+    """Push an image that was made without docker, register it, and return its reference by digest.
+
+    Where there is no registry, since no node pulls, the ECR API alone learns of it.
+    """
     if cluster.registry_url is None:
-        raise DevclusterError("this cluster has no registry; start it with Options(ecr=True)")
+        return _put(cluster, repository, tag, images.assemble(image).manifest, images.MANIFEST)
     images.push(cluster.registry_url, repository, tag, image)
     return register(cluster, repository, tag)
 
@@ -61,7 +64,16 @@ def register(cluster: Cluster, repository: str, tag: str) -> str:
 
     A tag that the API knows for another digest moves to this one, as it does when ECR is pushed to.
     """
-    manifest, media_type = _manifest(cluster, repository, tag)
+    return _put(cluster, repository, tag, *_manifest(cluster, repository, tag))
+
+
+def load(cluster: Cluster, repository: str, tag: str) -> str:
+    """Bring an image of the machine's docker onto the nodes of a kind cluster, and register it as if it were pushed."""
+    manifest = kind.load_image(cluster, f"{ECR_HOST}/{repository}", tag)
+    return _put(cluster, repository, tag, manifest, json.loads(manifest).get("mediaType", images.MANIFEST))
+
+
+def _put(cluster: Cluster, repository: str, tag: str, manifest: bytes, media_type: str) -> str:
     digest = images.digest_of(manifest)
     ecr = client(cluster)
     with contextlib.suppress(ecr.exceptions.RepositoryAlreadyExistsException):

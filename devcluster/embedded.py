@@ -58,7 +58,7 @@ def _start(options: Options, programs: dict[str, Path], supervision: Supervision
         audit_log=_audit_log(options, run_dir),
         address=address,
         registry_url=registry.registry_url(address) if options.with_ecr else None,
-        aws_endpoint=registry.aws_endpoint(address) if options.with_ecr else None,
+        aws_endpoint=registry.aws_endpoint(address) if options.with_aws else None,
         docker=options.docker,
         supervision=supervision,
     )
@@ -66,8 +66,8 @@ def _start(options: Options, programs: dict[str, Path], supervision: Supervision
     match options.nodes:
         case Kwok(count=count):
             _simulate_nodes(cluster, plane, count)
-        case Real(name=name):
-            _start_node(cluster, Node(name=name, plane=plane))
+        case Real(name=name, dns=dns):
+            _start_node(cluster, Node(name=name, plane=plane), dns=dns)
         case None:
             pass
     for component in cluster.components:
@@ -81,8 +81,9 @@ def _start(options: Options, programs: dict[str, Path], supervision: Supervision
 def _start_control_plane(cluster: Cluster, plane: ControlPlane, options: Options) -> None:
     """Start the servers that need no node; those that are slow and needed late are not waited for here."""
     cluster.run_component(plane.etcd())
-    if options.with_ecr:
+    if options.with_aws:
         cluster.launch_component(registry.moto(plane.address))
+    if options.with_ecr:
         cluster.launch_component(registry.registry(plane.run_dir, plane.address))
     if options.docker:
         cluster.launch_component(registry.docker(plane.run_dir))
@@ -103,8 +104,8 @@ def needed_programs(options: Options) -> list[str]:
     match options.nodes:
         case Kwok():
             needed.append("kwok")
-        case Real():
-            needed.extend(("kubelet", "kube-proxy", "dns", "pause"))
+        case Real(dns=dns):
+            needed.extend(("kubelet", "kube-proxy", "pause", *(["dns"] if dns else [])))
         case None:
             pass
     return needed
@@ -150,14 +151,15 @@ def _simulate_nodes(cluster: Cluster, plane: ControlPlane, count: int) -> None:
     cluster.kubectl("wait", "nodes", "--all", "--for=condition=Ready", f"--timeout={_SETTLE_SECONDS}s")
 
 
-def _start_node(cluster: Cluster, node: Node) -> None:
+def _start_node(cluster: Cluster, node: Node, *, dns: bool) -> None:
     cluster.await_ready("registry")
     node.push_pause_image()
     cluster.run_component(node.containerd())
     _wait(node.socket.exists, "containerd did not start")
     cluster.run_component(node.kubelet())
     cluster.run_component(node.kube_proxy())
-    cluster.launch_component(node.dns())
+    if dns:
+        cluster.launch_component(node.dns())
     _wait(lambda: _found(cluster, f"node/{node.name}"), "the kubelet did not register its node")
     cluster.kubectl("wait", f"node/{node.name}", "--for=condition=Ready", f"--timeout={_SETTLE_SECONDS}s")
 

@@ -38,8 +38,25 @@ class Image:
     architecture: str = "amd64"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembled:
+    """An image as registries keep it."""
+
+    manifest: bytes
+    blobs: tuple[bytes, ...]
+
+
 def push(registry_url: str, repository: str, tag: str, image: Image) -> str:
     """Store the image under repository and tag, and return its digest."""
+    assembled = assemble(image)
+    for blob in assembled.blobs:
+        _upload(registry_url, repository, blob)
+    _request("PUT", f"{registry_url}/v2/{repository}/manifests/{tag}", assembled.manifest, MANIFEST)
+    return digest_of(assembled.manifest)
+
+
+def assemble(image: Image) -> Assembled:
+    """Return the image's manifest and what it names."""
     archive = _archive(image.files)
     layer = gzip.compress(archive, mtime=0)
     config = json.dumps(
@@ -54,8 +71,6 @@ def push(registry_url: str, repository: str, tag: str, image: Image) -> str:
             "rootfs": {"type": "layers", "diff_ids": [digest_of(archive)]},
         }
     ).encode()
-    for blob in (config, layer):
-        _upload(registry_url, repository, blob)
     manifest = json.dumps(
         {
             "schemaVersion": 2,
@@ -64,8 +79,7 @@ def push(registry_url: str, repository: str, tag: str, image: Image) -> str:
             "layers": [_descriptor(_LAYER, layer)],
         }
     ).encode()
-    _request("PUT", f"{registry_url}/v2/{repository}/manifests/{tag}", manifest, MANIFEST)
-    return digest_of(manifest)
+    return Assembled(manifest=manifest, blobs=(config, layer))
 
 
 def digest_of(content: bytes) -> str:

@@ -26,6 +26,8 @@ class Real:
     """One real node (kubelet, containerd, kube-proxy) in network and process namespaces of its own; needs root."""
 
     name: str = "node-1"
+    dns: bool = True
+    """Run a name server for the Pods; what knows its addresses needs none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class Options:
     """Keep an audit log (user, verb, resource of every request): in the run directory, or at the path given."""
     controllers: bool = True
     """Run the controller-manager, and the scheduler where there are nodes; without them nothing follows a write."""
+    aws: bool = False
+    """Run moto's AWS APIs; `ecr` has them too."""
     ecr: bool = False
     """Run a registry and moto's AWS APIs, together a stand-in for Amazon ECR; a real node always has them."""
     docker: bool = False
@@ -46,6 +50,11 @@ class Options:
     def with_ecr(self) -> bool:
         """Whether the stand-in for ECR runs, be it asked for or needed."""
         return self.ecr or self.docker or isinstance(self.nodes, Real)
+
+    @property
+    def with_aws(self) -> bool:
+        """Whether the AWS APIs run, be they asked for or needed."""
+        return self.aws or self.with_ecr
 
     @property
     def isolated(self) -> bool:

@@ -24,7 +24,7 @@ def start(options: Options | None = None) -> Cluster:
         case "existing":
             return existing.start()
         case "kind":
-            return kind.start()
+            return kind.start(chosen)
         case other:
             raise DevclusterError(f"DEVCLUSTER_PROVIDER={other}: choose embedded, existing or kind")
 

@@ -143,10 +143,14 @@ _AUTOSCALING = st.builds(
     ),
 )
 _DISRUPTION = st.sampled_from([{}, {"maxUnavailable": 1}, {"maxUnavailable": "25%"}, {"minAvailable": 0}])
+_ROLLOUT = st.sampled_from(
+    [{}, {"strategy": "Recreate"}, {"maxSurge": 0, "maxUnavailable": 1}, {"progressDeadlineSeconds": 7200}]
+)
 _METRICS = st.sampled_from([{"port": 9100}, {"port": 9100, "path": "/stats", "labels": {"release": "p"}}])
 _FIELDS = _optional(
     autoscaling=_AUTOSCALING,
     disruption=_DISRUPTION,
+    rollout=_ROLLOUT,
     metrics=_METRICS,
     imagePullPolicy=st.sampled_from(["IfNotPresent", "Always", "Never"]),
     imagePullSecrets=st.lists(_OBJECT_NAME, max_size=2, unique=True).map(

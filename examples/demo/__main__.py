@@ -49,8 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         description="From a Dockerfile to an open web page: builds the sample application, keeps it in a local "
         "stand-in for Amazon ECR, installs the operator with Helm on a throw-away cluster with a real node, applies "
         "a manifest of a few lines, and opens the page. Everything is removed at the end.",
-        epilog="A real node needs Linux and root; elsewhere the nodes are simulated, and the demo says why. The first "
-        "run builds Kubernetes from source, which takes about ten minutes; what it makes is kept in ~/.cache.",
+        epilog="The cluster is kind's where Docker answers. Elsewhere its programs are downloaded, or built where no "
+        "release host answers, and run as processes: with a real node as root on Linux, else with simulated nodes. "
+        "DEVCLUSTER_PROVIDER (kind, embedded) chooses. What the first run fetches and makes is kept in ~/.cache.",
     )
     parser.add_argument(
         "--once", action="store_true", help="check the page, take a picture if Chromium is there, and end"

@@ -18,6 +18,8 @@ from examples.demo.console import Console
 from examples.demo.errors import DemoError
 
 _PACKAGES = "ca-certificates,python3,python3-venv"
+_LEFT_OUT = ("doc", "info", "locale", "man")
+"""Of /usr/share: what nothing in a container reads is neither copied nor pushed."""
 _PYTHON = re.compile(r"python(3\.\d+)$")
 
 
@@ -35,13 +37,21 @@ class Base:
 def obtain(console: Console, log: Path) -> Base:
     """Return the base from the cache, or assemble it."""
     suite = _suite()
-    name = cache.key([suite, _PACKAGES, platform.machine()])
+    name = cache.key([suite, _PACKAGES, *_LEFT_OUT, platform.machine()])
 
     def assemble(directory: Path) -> None:
         system.require({"mmdebstrap": "mmdebstrap"})
         console.note(f"assembling a base image from packages of {suite} (about a minute, once)")
         archive = directory / "base.tar"
-        command = ["mmdebstrap", "--variant=minbase", f"--include={_PACKAGES}", suite, str(archive)]
+        excludes = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _LEFT_OUT]
+        command = [
+            "mmdebstrap",
+            "--variant=minbase",
+            f"--include={_PACKAGES}",
+            *excludes,
+            suite,
+            str(archive),
+        ]
         commands.run(command, console=console, doing="assembling the base image", log=log)
         (directory / "python").write_text(_python_version(archive))
 

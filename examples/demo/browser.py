@@ -1,6 +1,6 @@
 """Pictures for people: the sample's page and a terminal's output, taken by Chromium where there is one.
 
-Nothing else depends on a picture; a machine without Chromium only goes without.
+Nothing else depends on a picture; a machine without Chromium goes without, and the demo says how to get them.
 """
 
 from __future__ import annotations
@@ -37,6 +37,12 @@ b {{ color: #6fd3a8; font-weight: normal; }}
 """
 
 
+MISSING = (
+    "no pictures: they need Chromium (Debian, Ubuntu: apt-get install chromium); the page needs any browser"
+)
+"""What to say, once, where there is none."""
+
+
 def find() -> str | None:
     """Return the path of Chromium or a relative of it, if one is installed."""
     return next((path for name in _NAMES if (path := shutil.which(name))), None)
@@ -46,7 +52,6 @@ def photograph(url: str, picture: Path, console: Console, *, size: tuple[int, in
     """Save what a browser window of the given size shows of a page."""
     program = find()
     if program is None:
-        console.note("no picture: Chromium is not installed")
         return
     picture.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:

@@ -32,6 +32,11 @@ class Console:
         yield
         self.note(f"done in {time.monotonic() - begun:.0f} s")
 
+    def repeat(self, reason: str) -> None:
+        """Say why the current step failed; the next one takes its place."""
+        self.note(reason)
+        self.number -= 1
+
     def note(self, text: str) -> None:
         """Print one or more lines that belong to the current step."""
         for line in text.splitlines():

@@ -1,4 +1,4 @@
-"""The operator's image: built by the Dockerfile from uv.lock's wheels, pushed to ECR, kept for the next run.
+"""The operator's image: built by the Dockerfile from uv.lock's wheels, brought into ECR, kept for the next run.
 
 The cached image is named by all that goes into it, so it is rebuilt when the operator's code or its lock file changes
 and at no other time.
@@ -27,16 +27,33 @@ _INGREDIENTS = (
     "uv.lock",
     "README.md",
     "LICENSE",
+    "NOTICE",
+    "requirements/build.txt",
 )
 
 
 def push(cluster: Cluster, console: Console) -> str:
     """Bring the operator's image into the cluster's ECR and return its reference by digest."""
+    if not cluster.docker:
+        return _load(cluster, console)
     log = cluster.run_dir / "operator-image.log"
     base = base_image.obtain(console, log)
     directory = cache.entry("operator", _name(base), lambda entry: _make(cluster, console, base, entry))
     cache.load_image(_url(cluster), REPOSITORY, _TAG, directory)
     return ecr.register(cluster, REPOSITORY, _TAG)
+
+
+def _load(cluster: Cluster, console: Console) -> str:
+    """Build the image with the machine's docker, as a user does, and load it onto the nodes."""
+    image = f"{ecr.ECR_HOST}/{REPOSITORY}:{_TAG}"
+    doing = "building the operator's image (make image)"
+    console.note(doing)
+    with _wheels_directory():
+        log = cluster.run_dir / "operator-image.log"
+        commands.run(
+            ["make", "image", f"IMAGE={image}"], console=console, doing=doing, log=log, env=cluster.env
+        )
+    return ecr.load(cluster, REPOSITORY, _TAG)
 
 
 def _make(cluster: Cluster, console: Console, base: Base, entry: Path) -> None:

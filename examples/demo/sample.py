@@ -19,6 +19,7 @@ from examples.demo.errors import DemoError
 
 NAME = "sample-app"
 VERSION = "1.0"
+NEXT_VERSION = "2.0"
 NAMESPACE = "default"
 DIRECTORY = commands.ROOT / "examples" / "sample-app"
 MANIFEST = DIRECTORY / "containerapp.yaml"
@@ -42,34 +43,33 @@ def build_program(console: Console, log: Path) -> Path:
     return cache.entry("sample", cache.key(["sample-app"], sources), compile_program) / NAME
 
 
-def build_and_push(cluster: Cluster, console: Console) -> str:
-    """Build the image with docker, push it to ECR's host name, and return its reference by digest."""
+def build_and_push(cluster: Cluster, console: Console, version: str = VERSION) -> str:
+    """Build the image with docker, bring it into ECR, and return its reference by digest."""
     log = cluster.run_dir / "sample-app.log"
     context = cluster.run_dir / NAME
-    context.mkdir()
+    context.mkdir(exist_ok=True)
     for source in (build_program(console, log), DIRECTORY / "Dockerfile", DIRECTORY / ".dockerignore"):
         target = context / source.name
         target.write_bytes(source.read_bytes())
         target.chmod(source.stat().st_mode & 0o777)
-    tag = f"{ecr.ECR_HOST}/{NAME}:{VERSION}"
-    build = ["build", f"--build-arg=VERSION={VERSION}", f"--tag={tag}", str(context)]
-    for arguments in (build, ["push", tag]):
+    tag = f"{ecr.ECR_HOST}/{NAME}:{version}"
+    build = ["build", f"--build-arg=VERSION={version}", f"--tag={tag}", str(context)]
+    for arguments in (build, ["push", tag]) if cluster.docker else (build,):
         console.note(f"$ docker {' '.join(arguments)}".replace(str(context), "examples/sample-app"))
         command = ["docker", *arguments]
         commands.run(command, console=console, doing=f"docker {arguments[0]}", log=log, env=cluster.env)
-    return ecr.register(cluster, NAME, VERSION)
+    return ecr.register(cluster, NAME, version) if cluster.docker else ecr.load(cluster, NAME, version)
 
 
-def push_without_docker(cluster: Cluster, console: Console) -> str:
-    """Make the same image without docker, and return its reference by digest."""
-    program = build_program(console, cluster.run_dir / "sample-app.log")
+def register_empty(cluster: Cluster, version: str = VERSION) -> str:
+    """Register an image without a program with ECR, for nodes that run nothing, and return its reference by digest."""
     image = images.Image(
-        files={f"/{NAME}": program.read_bytes()},
+        files={f"/{NAME}": b""},
         entrypoint=[f"/{NAME}"],
         user="65532:65532",
-        environment={"VERSION": VERSION},
+        environment={"VERSION": version},
     )
-    return ecr.push(cluster, NAME, VERSION, image)
+    return ecr.push(cluster, NAME, version, image)
 
 
 def review(cluster: Cluster, console: Console) -> None:

@@ -8,15 +8,26 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import Cluster, DevclusterError, Kwok, Options, Real, binaries, embedded, system
-from examples.demo import access, browser, evidence, operator_image, proof, release, sample
+from devcluster import Cluster, DevclusterError
+from examples.demo import (
+    access,
+    browser,
+    evidence,
+    next_steps,
+    operator_image,
+    places,
+    proof,
+    release,
+    sample,
+)
 from examples.demo.console import Console
 from examples.demo.errors import DemoError
+from examples.demo.places import Place
 
 STEPS = 8
 _CHILDREN = ("get", "deployment,service,pod", f"--selector=app.kubernetes.io/name={sample.NAME}")
@@ -35,59 +46,67 @@ class Wishes:
 
 
 def tell(console: Console, wishes: Wishes) -> None:
-    """Run the demo, with a real node where the machine allows it."""
-    obstacle = None if wishes.simulated else _obstacle()
-    if obstacle is None and not wishes.simulated:
-        _on_a_real_node(console, wishes)
-    else:
-        why = "as asked for" if wishes.simulated else f"for want of a real one: {obstacle}"
-        console.say(
-            f"The nodes are simulated, {why}. Pods become Ready there without running, so no page will open."
-        )
-        _on_simulated_nodes(console, wishes)
+    """Run the demo, on a cluster with a real node where the machine allows it."""
+    place, cluster = _start(console, places.candidates(simulated=wishes.simulated))
+    with _ended(console, cluster):
+        if place.real:
+            _on_a_real_node(cluster, console, wishes, place)
+        else:
+            _on_simulated_nodes(cluster, console, wishes)
 
 
-def _obstacle() -> str | None:
-    return system.real_node_obstacle() or system.docker_obstacle()
+def _start(console: Console, choices: Sequence[Place]) -> tuple[Place, Cluster]:
+    """Start the first cluster that can be started, as the first step."""
+    for place in choices:
+        console.say(place.why)
+        try:
+            with console.step(place.title, "create the cluster"):
+                cluster = place.start()
+        except DevclusterError as error:
+            if place is choices[-1]:
+                raise
+            console.repeat(f"That failed: {str(error).splitlines()[-1]}")
+            continue
+        console.note(cluster.kubectl("get", "nodes"))
+        console.note(f"its files, until the end: {cluster.run_dir}")
+        return place, cluster
+    raise DemoError("there is no place to start a cluster")
 
 
-def _on_a_real_node(console: Console, wishes: Wishes) -> None:
-    options = Options(nodes=Real(), docker=True)
-    with _cluster(console, options, "Start a cluster with one real node (kubelet, containerd)") as cluster:
-        with console.step(
-            "Build examples/sample-app with Docker, push it to ECR", "build and push the image"
-        ):
-            console.note(f"ECR has {sample.build_and_push(cluster, console)}")
-        with (
-            console.step("Install the operator with Helm, as Pods on that node", "AWS runs this part"),
-            evidence.of(cluster, proof.OPERATOR_NAMESPACE),
-        ):
-            release.install(cluster, console, operator_image.push(cluster, console))
-        calls = proof.aws_calls(cluster)
-        _launch(cluster, console, operator=None)
-        with (
-            console.step("Open the page through a port-forward", "open the sample application"),
-            evidence.of(cluster, sample.NAMESPACE),
-        ):
-            _open(cluster, console, wishes, calls)
+def _on_a_real_node(cluster: Cluster, console: Console, wishes: Wishes, place: Place) -> None:
+    with console.step(place.image_step, "build and push the image"):
+        console.note(f"ECR has {sample.build_and_push(cluster, console)}")
+    with (
+        console.step("Install the operator with Helm, as Pods on that node", "AWS runs this part"),
+        evidence.of(cluster, proof.OPERATOR_NAMESPACE),
+    ):
+        release.install(cluster, console, operator_image.push(cluster, console))
+    calls = proof.aws_calls(cluster)
+    _launch(cluster, console, operator=None)
+    with (
+        console.step("Open the page through a port-forward", "open the sample application"),
+        evidence.of(cluster, sample.NAMESPACE),
+    ):
+        _open(cluster, console, wishes, calls)
 
 
-def _on_simulated_nodes(console: Console, wishes: Wishes) -> None:
-    options = Options(nodes=Kwok(), ecr=True)
-    with _cluster(console, options, "Start a cluster with simulated nodes (kwok)") as cluster:
-        with console.step("Make the sample's image and push it to ECR", "build and push the image"):
-            console.note(f"ECR has {sample.push_without_docker(cluster, console)}")
-        with (
-            console.step("Install the chart with Helm, run the operator beside it", "AWS runs this part"),
-            evidence.of(cluster, proof.OPERATOR_NAMESPACE),
-        ):
-            release.install_without_pods(cluster, console)
-        _launch(cluster, console, operator=release.PROCESS)
-        with console.step("Show the app; its page needs a real node", "view the service"):
-            console.note(_listing(cluster))
-            if not wishes.once:
-                console.say(_further(cluster))
-                signal.pause()
+def _on_simulated_nodes(cluster: Cluster, console: Console, wishes: Wishes) -> None:
+    with console.step(
+        "Register an image with ECR; it is empty, as nothing runs it", "build and push the image"
+    ):
+        console.note(f"ECR has {sample.register_empty(cluster)}")
+    with (
+        console.step("Install the chart with Helm, run the operator beside it", "AWS runs this part"),
+        evidence.of(cluster, proof.OPERATOR_NAMESPACE),
+    ):
+        release.install_without_pods(cluster, console)
+    _launch(cluster, console, operator=release.PROCESS)
+    with console.step("Show the app; its page needs a real node", "view the service"):
+        console.note(_listing(cluster))
+        if not wishes.once:
+            sample.register_empty(cluster, sample.NEXT_VERSION)
+            console.say(next_steps.text(cluster, page=None))
+            signal.pause()
 
 
 def _launch(cluster: Cluster, console: Console, *, operator: str | None) -> None:
@@ -119,8 +138,8 @@ def _open(cluster: Cluster, console: Console, wishes: Wishes, calls: int) -> Non
         if wishes.once:
             _photograph(cluster, console, forward.url, wishes.pictures)
             return
-        console.say(f"\n  {forward.url}  is the sample application. Ctrl-C ends the demo.\n")
-        console.say(_further(cluster))
+        sample.build_and_push(cluster, console, sample.NEXT_VERSION)
+        console.say(next_steps.text(cluster, page=forward.url))
         forward.wait()
     _hold_open(cluster, console, forward.port)
 
@@ -141,6 +160,9 @@ def _hold_open(cluster: Cluster, console: Console, port: int) -> None:
 
 
 def _photograph(cluster: Cluster, console: Console, url: str, pictures: Path) -> None:
+    if browser.find() is None:
+        console.note(browser.MISSING)
+        return
     browser.photograph(url, pictures / "sample-app.png", console)
     listings = {
         "kubectl get capp": _listing(cluster),
@@ -153,27 +175,11 @@ def _listing(cluster: Cluster) -> str:
     return cluster.kubectl("get", "capp", f"--namespace={sample.NAMESPACE}")
 
 
-def _further(cluster: Cluster) -> str:
-    return (
-        "  Look around from another terminal:\n"
-        f"    export KUBECONFIG={cluster.kubeconfig} PATH={cluster.binary('kubectl').parent}:$PATH\n"
-        "    kubectl get capp,deployment,service,pod\n"
-        "    kubectl explain containerapp.spec\n"
-        f"    kubectl scale capp/{sample.NAME} --replicas 3\n"
-        f"    kubectl delete service {sample.NAME}     # it comes back\n"
-    )
-
-
 @contextmanager
-def _cluster(console: Console, options: Options, title: str) -> Iterator[Cluster]:
-    """Start a cluster as the first step; whatever happens, nothing of it is left at the end."""
-    with console.step(title, "create the cluster"):
-        binaries.obtain([*embedded.needed_programs(options), "helm"])
-        cluster = embedded.start(options)
-        console.note(cluster.kubectl("get", "nodes"))
-        console.note(f"its files, until the end: {cluster.run_dir}")
+def _ended(console: Console, cluster: Cluster) -> Iterator[None]:
+    """Whatever happens, leave nothing of the cluster at the end."""
     try:
-        yield cluster
+        yield
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # impatience must not stop the cleaning up
         begun = time.monotonic()

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import aiohttp
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from containerapp import server
@@ -26,11 +25,15 @@ from containerapp.controllers import CONTROLLERS
 from containerapp.core.model import Key
 from containerapp.engine.manager import Manager
 from containerapp.kube.client import Client, connect
+from containerapp.kube.definition import DefinitionCheck
 from containerapp.kube.lease import Leadership
 from containerapp.kube.watch import handle_signals
 from containerapp.metrics import Metrics
 from containerapp.registries.oci import OciSource
-from containerapp.registries.resolver import DigestResolver, Timing
+from containerapp.registries.policy import Policy
+from containerapp.registries.resolver import DigestResolver
+from containerapp.registries.tags import Timing
+from containerapp.registries.web import Web, open_web
 from containerapp.settings import Settings
 from containerapp.tasks import end
 
@@ -91,13 +94,15 @@ class Operator:
     ecr: EcrSource
     """Kept over all turns: each client of boto3's takes 9 MB, and gives them back late."""
     _manager: Manager | None = None
+    _leadership: Leadership | None = None
+    _definition: DefinitionCheck | None = None
 
     async def run(self) -> None:
         """Lead for as long as this replica may."""
         if not self.settings.leader_election:
             await self._lead()
             return
-        leadership = Leadership(
+        leadership = self._leadership = Leadership(
             api=self.client.api,
             name=self.settings.lease_name,
             namespace=self.settings.lease_namespace or _own_namespace(),
@@ -110,30 +115,38 @@ class Operator:
         await leadership.run(self._lead)
 
     async def _lead(self) -> None:
-        async with aiohttp.ClientSession(trust_env=True, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        async with open_web(_registry_policy(self.settings)) as web:
             self._manager = Manager(
                 controllers=CONTROLLERS,
                 settings=self.settings,
                 client=self.client,
                 metrics=self.metrics,
-                make_resolver=partial(self._resolver, session),
+                make_resolver=partial(self._resolver, web),
                 stop=self.stop,
                 identity=_identity(),
             )
+            self._definition = DefinitionCheck(
+                client=self.client,
+                resources=tuple(controller.resource for controller in CONTROLLERS),
+                namespaces=self.settings.namespaces,
+            )
+            checking = asyncio.create_task(self._definition.run(), name="definition check")
             self.metrics.leader.set(1)
             try:
                 await self._manager.run()
             finally:
+                await end([checking])
                 self.metrics.leader.set(0)
                 self.metrics.forget_leading()
                 self._manager = None
                 gc.collect()  # its parts refer to each other; the next term's stores would come on top of them
 
-    def _resolver(self, session: aiohttp.ClientSession, on_change: Callable[[Key], None]) -> DigestResolver:
+    def _resolver(self, web: Web, on_change: Callable[[Key], None]) -> DigestResolver:
         return DigestResolver(
             ecr=self.ecr,
-            others=OciSource(session, observe=self.metrics.observe_lookup),
+            others=OciSource(web, observe=self.metrics.observe_lookup),
             on_change=on_change,
+            policy=web.policy,
             timing=Timing(refresh=self.settings.image_refresh_interval),
         )
 
@@ -147,8 +160,20 @@ class Operator:
         return self._manager.liveness_error() if self._manager else None
 
     def readiness_error(self) -> str | None:
-        """Return why this replica is of no use yet; a standby is of use."""
-        return self._manager.readiness_error() if self._manager else None
+        """Return why this replica is of no use yet; a standby that can take over is of use."""
+        if self._manager is not None:
+            return (self._definition and self._definition.problem) or self._manager.readiness_error()
+        return self._leadership.readiness_error() if self._leadership else None
+
+
+def _registry_policy(settings: Settings) -> Policy:
+    return Policy(
+        allowed=settings.allowed_registries,
+        private=settings.private_registries,
+        insecure=settings.insecure_registries,
+        by_tag=settings.skip_tag_resolving,
+        default=settings.default_registry,
+    )
 
 
 def _registry() -> CollectorRegistry:

@@ -19,7 +19,25 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+_REGISTRY = r"^(?:[A-Za-z0-9*.-]+|\[[0-9a-fA-F:.]+\])(?::(?:[0-9]{1,5}|\*))?(?:/[a-z0-9*._/-]+)?$"
 _NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+_NAME_PATTERN = r"^[a-z0-9.-]*[*]?$"
+_ANNOTATION_PATTERN = r"^[A-Za-z0-9._/-]*[*]?$"
+
+Relaxation = Literal[
+    "privileged",
+    "allowPrivilegeEscalation",
+    "runAsRoot",
+    "capabilities",
+    "seccompUnconfined",
+    "seccompLocalhost",
+]
+"""What an app may ask for in `security` beyond its defaults."""
+
+_Patterns = Annotated[tuple[Annotated[str, Field(min_length=1, pattern=_ANNOTATION_PATTERN)], ...], NoDecode]
+
+
+Registries = Annotated[tuple[Annotated[str, Field(pattern=_REGISTRY, max_length=255)], ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -35,6 +53,23 @@ class Settings(BaseSettings):
         default="docker.io",
         description="Registry (and optional path) that a short image name such as `shop:1.2` belongs to, "
         "e.g. `123456789012.dkr.ecr.eu-west-1.amazonaws.com`.",
+    )
+    allowed_registries: Registries = Field(
+        default=(),
+        description="Registries that may be asked where tags point, as patterns separated by commas: "
+        "`*.dkr.ecr.eu-west-1.amazonaws.com`, `ghcr.io/acme/*`, `registry.example.com:5000`. None means any.",
+    )
+    private_registries: Registries = Field(
+        default=(),
+        description="Registries that may have addresses in private networks; others must have public ones.",
+    )
+    insecure_registries: Registries = Field(
+        default=(),
+        description="Registries that are asked by HTTP, without TLS. They may have addresses in private networks, too.",
+    )
+    skip_tag_resolving: Registries = Field(
+        default=(),
+        description="Registries that are never asked: their images run by tag, as `localhost:5001` on kind.",
     )
     adoption_namespaces: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -52,7 +87,10 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe level that is logged."
     )
-    http_host: str = Field(default="0.0.0.0", description="Address for metrics and health.")  # noqa: S104 - probes and Prometheus come from outside the Pod
+    http_host: str = Field(
+        default="::",
+        description="Address for metrics and health; `::` is every address, IPv4 and IPv6 alike.",
+    )
     http_port: int = Field(
         default=8080,
         ge=0,
@@ -77,7 +115,44 @@ class Settings(BaseSettings):
         default=20.0, ge=0, description="How long running reconciles may take to finish on SIGTERM."
     )
 
-    @field_validator("namespaces", "adoption_namespaces", mode="before")
+    forbidden_security: Annotated[tuple[Relaxation, ...], NoDecode] = Field(
+        default=(),
+        description="Relaxations of `security` that no app may ask for, separated by commas: `privileged`, "
+        "`allowPrivilegeEscalation`, `runAsRoot`, `capabilities`, `seccompUnconfined`, `seccompLocalhost`.",
+    )
+    forbidden_service_types: Annotated[tuple[Literal["NodePort", "LoadBalancer"], ...], NoDecode] = Field(
+        default=(), description="Types of Service that no app may ask for: `NodePort`, `LoadBalancer`."
+    )
+    forbidden_service_annotations: _Patterns = Field(
+        default=(),
+        description="Annotations that no app may give its Service; a `*` at the end stands for anything, as in "
+        "`service.beta.kubernetes.io/*`.",
+    )
+    forbidden_pod_annotations: _Patterns = Field(
+        default=(), description="Annotations that no app may give its Pods, written in the same way."
+    )
+    forbidden_service_accounts: Annotated[
+        tuple[Annotated[str, Field(min_length=1, pattern=_NAME_PATTERN)], ...], NoDecode
+    ] = Field(
+        default=(),
+        description="Service accounts that no app may run as, written in the same way; `*` leaves each app the account "
+        "that is made for it.",
+    )
+
+    @field_validator(
+        "namespaces",
+        "adoption_namespaces",
+        "forbidden_security",
+        "forbidden_service_types",
+        "forbidden_service_annotations",
+        "forbidden_pod_annotations",
+        "forbidden_service_accounts",
+        "allowed_registries",
+        "private_registries",
+        "insecure_registries",
+        "skip_tag_resolving",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

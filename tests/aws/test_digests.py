@@ -15,7 +15,8 @@ from moto.server import ThreadedMotoServer
 from containerapp.api.images import parse
 from containerapp.aws.ecr import EcrSource
 from containerapp.core.model import Failed, Key, Lookup, Pending, Resolved
-from containerapp.registries.resolver import DigestResolver, Timing
+from containerapp.registries.resolver import DigestResolver
+from containerapp.registries.tags import Timing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -70,6 +71,29 @@ async def test_a_tag_that_is_pushed_again_is_news_within_a_refresh(ecr: Callable
         assert new != old
         await _when(resolver, lambda answer: isinstance(answer, Resolved) and answer.digest == new)
         assert called == [APP]
+
+
+async def test_a_running_digest_that_ecr_has_expired_is_news(ecr: Callable[[str], ECRClient]) -> None:
+    """A lifecycle policy expires images without a tag: that of a tag that was pushed again is the next to go."""
+    client = ecr("eu-west-1")
+    client.create_repository(repositoryName="shop")
+    running_one = _push(client, "a")
+    new = await asyncio.to_thread(_push, client, "b")
+    async with running() as (resolver, _):
+
+        async def until(*, gone: bool) -> None:
+            async with asyncio.timeout(30):
+                while True:
+                    answer = resolver.lookup(SHOP, APP, known=running_one)
+                    if isinstance(answer, Resolved) and (answer.digest, answer.running_gone) == (new, gone):
+                        return
+                    await asyncio.sleep(0.02)
+
+        await until(gone=False)
+        await asyncio.to_thread(
+            client.batch_delete_image, repositoryName="shop", imageIds=[{"imageDigest": running_one}]
+        )
+        await until(gone=True)
 
 
 async def test_an_image_that_is_pushed_after_the_app_is_found_by_itself(

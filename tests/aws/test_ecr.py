@@ -95,6 +95,41 @@ async def test_a_multi_arch_image_keeps_the_digest_of_its_index(
     assert await source.resolve([reference]) == {reference: INDEX_DIGEST}
 
 
+async def test_a_chart_beside_the_images_is_no_image(
+    credentials: pytest.MonkeyPatch,
+) -> None:
+    """ECR keeps Helm charts with the same type of manifest; its answer holds the manifest."""
+    del credentials
+    client, stub = _stubbed()
+    chart = {"schemaVersion": 2, "config": {"mediaType": "application/vnd.cncf.helm.config.v1+json"}}
+    images = [
+        {
+            "imageId": {"imageTag": "1", "imageDigest": INDEX_DIGEST},
+            "imageManifest": json.dumps(chart),
+            "imageManifestMediaType": ACCEPTED_MEDIA_TYPES[1],
+        }
+    ]
+    stub.add_response("batch_get_image", {"images": images, "failures": []})
+    reference = _reference("shop:1")
+    with stub:
+        answers = await EcrSource(observe=_ignore, connect=lambda _: client).resolve([reference])
+    message = _failure(answers[reference], Blocked, "UnsupportedManifest").message
+    assert "has `1`, which is a Helm chart, not a container image" in message
+    client.close()
+
+
+async def test_whether_a_digest_is_there_is_asked_like_a_tag(
+    ecr: Callable[[str], ECRClient], source: EcrSource
+) -> None:
+    """By the same call; one that a lifecycle policy has removed is an image that is not found."""
+    digest = _push(ecr(REGION), "shop", "1")
+    there, gone = _reference(f"shop@{digest}"), _reference("shop@sha256:" + "0" * 64)
+    answers = await source.resolve([there, gone, _reference("shop:1")])
+    assert answers[there] == digest
+    assert answers[_reference("shop:1")] == digest
+    _failure(answers[gone], Blocked, "ImageNotFound")
+
+
 async def test_a_missing_tag_does_not_fail_the_others(
     ecr: Callable[[str], ECRClient], source: EcrSource
 ) -> None:

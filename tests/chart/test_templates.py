@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,6 +124,10 @@ def test_every_setting_can_be_changed_by_a_value(chart: Chart, monkeypatch: pyte
         watchNamespaces=["shop", "blog"],
         defaultRegistry="123456789012.dkr.ecr.eu-west-1.amazonaws.com/team",
         adoptionNamespaces=["team-*"],
+        allowedRegistries=["*.dkr.ecr.eu-west-1.amazonaws.com", "ghcr.io/acme/*"],
+        privateRegistries=["registry.example.com:5000"],
+        insecureRegistries=["[fd00::1]:5000"],
+        skipTagResolving=["localhost:*"],
         imageRefreshInterval=1200000,
         workers=3,
         shutdownTimeout=2.5,
@@ -133,14 +139,27 @@ def test_every_setting_can_be_changed_by_a_value(chart: Chart, monkeypatch: pyte
             "renewDeadline": 21,
             "retryPeriod": 5,
         },
-        http={"host": "::", "port": 9090},
+        http={"host": "127.0.0.1", "port": 9090},
+        platform={
+            "forbid": {
+                "security": ["privileged", "runAsRoot"],
+                "serviceTypes": ["LoadBalancer"],
+                "serviceAnnotations": ["service.beta.kubernetes.io/*"],
+                "podAnnotations": ["iam.amazonaws.com/role"],
+                "serviceAccounts": ["admin", "deploy-*"],
+            }
+        },
     ).model_dump()
 
     defaults = Settings.model_construct().model_dump()
     assert {name for name, value in changed.items() if value == defaults[name]} == set()
     assert changed["namespaces"] == ("shop", "blog")
+    assert changed["allowed_registries"] == ("*.dkr.ecr.eu-west-1.amazonaws.com", "ghcr.io/acme/*")
+    assert changed["insecure_registries"] == ("[fd00::1]:5000",)
     assert changed["image_refresh_interval"] == 1200000
     assert changed["leader_election"] is False
+    assert changed["forbidden_security"] == ("privileged", "runAsRoot")
+    assert changed["forbidden_service_accounts"] == ("admin", "deploy-*")
 
 
 def test_the_environment_holds_settings_that_exist_and_no_others(chart: Chart) -> None:
@@ -230,6 +249,63 @@ def test_pods_take_what_the_platform_team_gives_them(chart: Chart) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("source", "volume"),
+    [
+        ("configMap", {"configMap": {"name": "corporate-ca"}}),
+        ("secret", {"secret": {"secretName": "corporate-ca"}}),
+    ],
+)
+def test_a_company_s_authorities_are_mounted_and_trusted(
+    chart: Chart, source: str, volume: dict[str, Any]
+) -> None:
+    """Registries are asked with SSL_CERT_FILE; AWS, which has its own bundle, only where that is asked for."""
+    bundle = {source: "corporate-ca", "key": "bundle.pem"}
+    deployment = chart.only("Deployment", caBundle=bundle)
+    spec, variables = deployment["spec"]["template"]["spec"], plain_environment(deployment)
+    with_aws = plain_environment(chart.only("Deployment", caBundle=bundle | {"aws": True}))
+
+    assert spec["volumes"] == [{"name": "ca-bundle", **volume}]
+    assert container(deployment)["volumeMounts"] == [
+        {"name": "ca-bundle", "mountPath": "/etc/containerapp/ca", "readOnly": True}
+    ]
+    assert variables["SSL_CERT_FILE"] == "/etc/containerapp/ca/bundle.pem"
+    assert "AWS_CA_BUNDLE" not in variables
+    assert with_aws["AWS_CA_BUNDLE"] == "/etc/containerapp/ca/bundle.pem"
+
+
+def test_further_volumes_are_mounted_as_they_are(chart: Chart) -> None:
+    """Whatever the platform team has to put beside the operator, with a bundle and without."""
+    volume = {"name": "ca", "configMap": {"name": "corporate-ca"}}
+    mount = {"name": "ca", "mountPath": "/ca"}
+    further: dict[str, Any] = {"extraVolumes": [volume], "extraVolumeMounts": [mount]}
+    alone = chart.only("Deployment", **further)
+    both = chart.only("Deployment", caBundle={"secret": "s"}, **further)
+
+    assert alone["spec"]["template"]["spec"]["volumes"] == [volume]
+    assert container(alone)["volumeMounts"] == [mount]
+    assert [item["name"] for item in both["spec"]["template"]["spec"]["volumes"]] == ["ca-bundle", "ca"]
+    assert [item["name"] for item in container(both)["volumeMounts"]] == ["ca-bundle", "ca"]
+    assert "volumes" not in _pod(chart)
+    assert "volumeMounts" not in container(chart.only("Deployment"))
+
+
+def test_a_parent_chart_may_switch_it_on_and_off(chart: Chart, tmp_path: Path) -> None:
+    """Helm hands the value of a dependency's condition down to the chart itself."""
+    parent = tmp_path / "platform"
+    shutil.copytree(chart.path, parent / "charts" / chart.path.name)
+    dependency = {"name": chart.path.name, "version": "*", "condition": f"{chart.path.name}.enabled"}
+    about = {"apiVersion": "v2", "name": "platform", "version": "1.0.0", "dependencies": [dependency]}
+    (parent / "Chart.yaml").write_text(yaml.safe_dump(about))
+    (parent / "values.yaml").write_text(
+        yaml.safe_dump({chart.path.name: {"enabled": True, "image": {"repository": "registry.example/op"}}})
+    )
+
+    assert "kind: Deployment" in chart.run("template", "capp", str(parent))
+    off = chart.run("template", "capp", str(parent), f"--set={chart.path.name}.enabled=false")
+    assert "kind: Deployment" not in off
+
+
 def test_options_that_need_more_than_kubernetes_are_off_by_default(chart: Chart) -> None:
     """A cluster without the Prometheus operator takes the chart as it is."""
     switches = ("serviceMonitor", "networkPolicy", "prometheusRule", "dashboard")
@@ -299,6 +375,8 @@ def test_the_dashboard_is_the_file_where_grafana_looks_for_it(chart: Chart) -> N
             {"aws": {"roleArn": "arn:aws:iam::123456789012:role/r"}, "serviceAccount": {"create": False}},
             "set serviceAccount.create=true",
         ),
+        ({"caBundle": {"configMap": "a", "secret": "b"}}, "keep one of them"),
+        ({"platform": {"admissionPolicy": {"enabled": True}}}, "set platform.forbid.security"),
     ],
 )
 def test_values_that_are_wrong_together_are_refused_with_the_remedy(

@@ -14,6 +14,8 @@ from tests.chart.rendering import CHART, ROOT, Chart, HelmError
 
 _VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 _SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+_IGNORED = {"global", "enabled"}
+"""What a parent chart hands down, for itself."""
 
 BAD_VALUES = [
     ("replicaCount", -1),
@@ -36,6 +38,11 @@ BAD_VALUES = [
     ("watchNamespaces", ["shop,blog"]),
     ("defaultRegistry", ""),
     ("defaultRegistry", "https://registry.example"),
+    ("allowedRegistries", "ghcr.io"),
+    ("allowedRegistries", ["https://ghcr.io"]),
+    ("privateRegistries", ["registry.example.com:port"]),
+    ("insecureRegistries", ["registry one"]),
+    ("skipTagResolving", ["localhost,kind.local"]),
     ("imageRefreshInterval", 5),
     ("imageRefreshInterval", "5m"),
     ("workers", 0),
@@ -69,6 +76,19 @@ BAD_VALUES = [
     ("networkPolicy.from", {}),
     ("resources.limit", {"memory": "1Gi"}),
     ("resources.requests.memory", True),
+    ("caBundle.configMap", "Corporate"),
+    ("caBundle.key", ""),
+    ("caBundle.aws", "yes"),
+    ("extraVolumes", [{"configMap": {"name": "ca"}}]),
+    ("extraVolumeMounts", [{"name": "ca"}]),
+    ("platform.forbid.security", ["root"]),
+    ("platform.forbid.security", "privileged"),
+    ("platform.forbid.serviceTypes", ["ClusterIP"]),
+    ("platform.forbid.serviceAnnotations", ["a b"]),
+    ("platform.forbid.podAnnotations", ["*/role"]),
+    ("platform.forbid.serviceAccounts", ["Admin"]),
+    ("platform.admissionPolicy.enabled", "yes"),
+    ("enabled", "true"),
     ("extraEnv", {"HTTPS_PROXY": "http://proxy"}),
     ("extraEnv", [{"value": "no name"}]),
     ("podLabels", {"a": True}),
@@ -116,14 +136,14 @@ def _comments() -> dict[str, str]:
 def _documented_table() -> str:
     rows = ["| Value | Default | Meaning |", "|---|---|---|"]
     for path, part in _leaves(_SCHEMA):
-        if path != "global":
+        if path not in _IGNORED:
             rows.append(f"| `{path}` | `{json.dumps(_value(path))}` | {part['description']} |")
     return "\n".join(rows)
 
 
 def test_the_schema_knows_exactly_the_values_that_there_are() -> None:
     """A value without a type, or a type without a value, is a mistake in one of the files."""
-    described = {path for path, _ in _leaves(_SCHEMA)} - {"global"}
+    described = {path for path, _ in _leaves(_SCHEMA)} - _IGNORED
 
     for path in described:
         _value(path)
@@ -136,7 +156,7 @@ def test_values_and_schema_describe_each_value_alike() -> None:
     comments = _comments()
 
     for path, part in _leaves(_SCHEMA):
-        if path != "global":
+        if path not in _IGNORED:
             assert comments[path] == part["description"], path
             assert part["description"].endswith("."), path
 
@@ -176,7 +196,10 @@ def test_a_bad_value_is_refused_by_its_name(chart: Chart, path: str, value: Any)
         ("resources.limits.cpu", 2),
         ("leaderElection.retryPeriod", 1.5),
         ("replicaCount", 0),
-        ("http.host", "::"),
+        ("http.host", "127.0.0.1"),
+        ("enabled", True),
+        ("enabled", False),
+        ("platform.forbid.serviceAccounts", ["*", "deploy-*"]),
         ("global", {"parent": "chart"}),
     ],
     ids=json.dumps,

@@ -149,3 +149,14 @@ def test_an_operator_without_credentials_says_so(world: World, own_operator: Ope
 def _policy(action: str) -> dict[str, object]:
     statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
     return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def test_an_image_that_the_nodes_have_runs_by_its_tag(world: World) -> None:
+    """No registry has it: it was loaded onto the nodes, and is known there by its tag alone."""
+    world.run("local", image="shop:dev", imagePullPolicy="Never", port=8080)
+    assert world.image("local") == f"{HOST}/shop:dev"
+    resolved = world.conditions("local")["ImageResolved"]
+    assert (resolved["status"], resolved["reason"]) == ("True", "ByTag")
+    assert "digest" not in world.get("ContainerApp", "local")["status"]["image"]
+    world.settle()
+    assert world.image("local") == f"{HOST}/shop:dev"

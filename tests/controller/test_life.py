@@ -12,7 +12,8 @@ from unittest.mock import Mock
 import pytest
 
 from containerapp.controllers import CONTROLLERS
-from containerapp.core.model import Key, Platform
+from containerapp.core.model import Key
+from containerapp.core.policy import Platform
 from containerapp.engine.apply import Applier
 from containerapp.engine.memory import Memories
 from containerapp.engine.reconcile import Next, Reconciler, Turn

@@ -6,6 +6,7 @@ the kubeconfig of an embedded cluster.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.cluster
 
 _ROOT = Path(__file__).parents[2]
+_DIGEST = f"sha256:{'0' * 64}"
 _API_ONLY = devcluster.Options(nodes=None, controllers=False)
 
 
@@ -45,7 +47,16 @@ for word; do
   case "$1 $word" in create*--kubeconfig=*) cp {target.kubeconfig} "${{word#--kubeconfig=}}";; esac
 done
 """
-    for name, content in {"kind": script, "docker": "#!/bin/sh\n"}.items():
+    # Of the command line `docker exec NODE ctr --namespace=k8s.io images ls …` and its like.
+    docker = f"""#!/bin/sh
+[ "$1" = info ] && exit
+echo "docker $*" >> {calls}
+case "$5 $6" in
+  "images ls") echo "REF TYPE DIGEST"; echo "web:v1 manifest {_DIGEST}";;
+  "content get") printf '{{}}';;
+esac
+"""
+    for name, content in {"kind": script, "docker": docker}.items():
         program = tmp_path / "bin" / name
         program.parent.mkdir(exist_ok=True)
         program.write_text(content)
@@ -87,11 +98,21 @@ def test_an_unknown_provider_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_kind_cluster_is_created_used_and_deleted(kind_calls: Path, target: devcluster.Cluster) -> None:
     """Everything goes by the run's own cluster name."""
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "control-plane"}}
+    target.kubectl("create", "--filename=-", stdin=json.dumps(node))
     with devcluster.start() as made:
         name = f"--name=devcluster-{made.run_dir.name}"
         assert made.server == target.server
-        kind.load_image(made, "web:v1")
-    expected = [f"create cluster {name}", "load docker-image web:v1", f"delete cluster {name}"]
+        assert kind.load_image(made, "web", "v1") == b"{}"
+    containerd = "docker exec control-plane ctr --namespace=k8s.io"
+    expected = [
+        f"create cluster {name}",
+        "load docker-image web:v1",
+        f"{containerd} images ls name==web:v1",
+        f"{containerd} images tag --force web:v1 web@{_DIGEST}",
+        f"{containerd} content get {_DIGEST}",
+        f"delete cluster {name}",
+    ]
     assert kind_calls.read_text().splitlines() == expected
     assert not made.run_dir.exists()
 
@@ -109,12 +130,21 @@ def test_a_killed_launcher_takes_its_kind_cluster_along(kind_calls: Path) -> Non
         time.sleep(0.05)
 
 
-def test_kind_that_is_not_installed_is_said_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_docker_that_is_not_installed_is_said_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The message says what is missing rather than failing somewhere inside."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("DEVCLUSTER_PROVIDER", "kind")
-    with pytest.raises(devcluster.DevclusterError, match="needs kind and docker on PATH"):
+    with pytest.raises(devcluster.DevclusterError, match=r"kind needs Docker\. Docker is not installed"):
         devcluster.start()
+
+
+def test_docker_that_does_not_answer_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A laptop user who is not in the docker group reads that, and not that Docker is missing."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho permission denied while trying to connect >&2\nexit 1\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert kind.obstacle() == "Docker does not answer (permission denied while trying to connect)"
 
 
 def test_a_given_cluster_vouches_for_no_users(

@@ -26,6 +26,9 @@ _ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 pytestmark = [pytest.mark.node, pytest.mark.timeout(_COLD_SECONDS)]
 
 
+_ENVIRONMENT = {**os.environ, "DEVCLUSTER_PROVIDER": "embedded"}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _machine() -> None:
     if obstacle := devcluster.real_node_obstacle():
@@ -39,6 +42,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
     done = subprocess.run(
         [*_DEMO, "--once", f"--pictures={pictures}"],
         cwd=_ROOT,
+        env=_ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
@@ -86,7 +90,7 @@ def test_the_page_stays_open_and_outlives_its_pod_until_ctrl_c(tmp_path: Path) -
     """A user can look around, even delete the Pod behind the page; Ctrl-C then removes everything."""
     log = tmp_path / "demo.log"
     with log.open("w") as output:
-        environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+        environment = {**_ENVIRONMENT, "PYTHONFAULTHANDLER": "1"}
         demo = subprocess.Popen(
             [*_IN_THE_BACKGROUND, *_DEMO],
             cwd=_ROOT,

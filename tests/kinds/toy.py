@@ -147,6 +147,7 @@ GREETING = Controller(
     ),
     label=_LABEL,
     parse=Greeting.parse,
+    forbidden=lambda _greeting, _platform: None,
     owns=(Child(resource=CONFIG_MAPS, render=_config_map),),
     gather=_gather,
     settled=lambda _view: True,

@@ -98,6 +98,7 @@ def test_pinning_keeps_the_repository(repository: str, digest: str) -> None:
 @example("[]/x")
 @example("a:b/c@d")
 @example("@@")
+@example("1:\x01\u202e::::////")
 def test_any_text_is_a_reference_or_an_invalid_image(text: str) -> None:
     """No manifest that reaches the operator can make it stumble: the error is always one for the user."""
     outcome = _parse_or_refusal(text)

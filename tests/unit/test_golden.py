@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from containerapp.api import images
 from containerapp.api.containerapp import ContainerApp, ContainerAppSpec
-from containerapp.controllers.containerapp.image import pin, refresh_token
+from containerapp.controllers.containerapp.image import by_tag, never_pulls, pin, refresh_token
 from containerapp.core.diff import differs
 from containerapp.core.model import Manifest
 from containerapp.errors import InvalidSpec
@@ -49,6 +49,8 @@ def _rendered(case: Path) -> list[Manifest]:
     app = ContainerApp.parse(manifest)
     reference = images.parse(app.spec.image, default_registry=world.get("defaultRegistry", "docker.io"))
     digest = reference.digest or world.get("digest", DIGEST)
+    if never_pulls(app):
+        return rendered(app, inputs(by_tag(reference, refresh_token(app))))
     given = inputs(pin(reference, digest, refresh_token(app))) if digest else unresolved()
     return rendered(app, given)
 

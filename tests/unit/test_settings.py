@@ -129,3 +129,12 @@ def test_settings_do_not_change_once_read() -> None:
     """They are passed down as one value."""
     with pytest.raises(ValidationError, match="frozen"):
         load().__setattr__("workers", 2)
+
+
+def test_registries_are_patterns_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a chart's list becomes; a scheme or a path alone is refused as the setting is read."""
+    monkeypatch.setenv("CONTAINERAPP_ALLOWED_REGISTRIES", "ghcr.io/acme/*, *.corp:5000,[fd00::1]:*")
+    assert load().allowed_registries == ("ghcr.io/acme/*", "*.corp:5000", "[fd00::1]:*")
+    for wrong in ("https://ghcr.io", "/acme", "ghcr.io:port"):
+        with pytest.raises(ValidationError, match="insecure_registries"):
+            load(insecure_registries=(wrong,))

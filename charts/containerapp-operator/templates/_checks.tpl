@@ -15,4 +15,10 @@
 {{- if and .Values.aws.roleArn (not .Values.serviceAccount.create) -}}
 {{- fail "aws.roleArn is written to the chart's ServiceAccount: set serviceAccount.create=true, or annotate your own with eks.amazonaws.com/role-arn" -}}
 {{- end -}}
+{{- if and .Values.caBundle.configMap .Values.caBundle.secret -}}
+{{- fail "caBundle.configMap and caBundle.secret are both set: keep one of them" -}}
+{{- end -}}
+{{- if and .Values.platform.admissionPolicy.enabled (not (values .Values.platform.forbid | compact)) -}}
+{{- fail "platform.admissionPolicy.enabled=true has nothing to refuse: set platform.forbid.security or another list of platform.forbid" -}}
+{{- end -}}
 {{- end -}}

@@ -20,6 +20,10 @@
 {{- $settings := dict
   "NAMESPACES" (join "," .Values.watchNamespaces)
   "DEFAULT_REGISTRY" .Values.defaultRegistry
+  "ALLOWED_REGISTRIES" (join "," .Values.allowedRegistries)
+  "PRIVATE_REGISTRIES" (join "," .Values.privateRegistries)
+  "INSECURE_REGISTRIES" (join "," .Values.insecureRegistries)
+  "SKIP_TAG_RESOLVING" (join "," .Values.skipTagResolving)
   "ADOPTION_NAMESPACES" (join "," .Values.adoptionNamespaces)
   "IMAGE_REFRESH_INTERVAL" .Values.imageRefreshInterval
   "WORKERS" .Values.workers
@@ -34,6 +38,11 @@
   "LEASE_RETRY_PERIOD" .Values.leaderElection.retryPeriod
   "HTTP_HOST" .Values.http.host
   "HTTP_PORT" .Values.http.port
+  "FORBIDDEN_SECURITY" (join "," .Values.platform.forbid.security)
+  "FORBIDDEN_SERVICE_TYPES" (join "," .Values.platform.forbid.serviceTypes)
+  "FORBIDDEN_SERVICE_ANNOTATIONS" (join "," .Values.platform.forbid.serviceAnnotations)
+  "FORBIDDEN_POD_ANNOTATIONS" (join "," .Values.platform.forbid.podAnnotations)
+  "FORBIDDEN_SERVICE_ACCOUNTS" (join "," .Values.platform.forbid.serviceAccounts)
 }}
 {{- range $name, $value := $settings }}
 - name: CONTAINERAPP_{{ $name }}
@@ -42,6 +51,12 @@
 {{- with .Values.aws.region }}
 - name: AWS_REGION
   value: {{ . | quote }}
+{{- end }}
+{{- if or .Values.caBundle.configMap .Values.caBundle.secret }}
+{{- range .Values.caBundle.aws | ternary (list "SSL_CERT_FILE" "AWS_CA_BUNDLE") (list "SSL_CERT_FILE") }}
+- name: {{ . }}
+  value: {{ printf "/etc/containerapp/ca/%s" $.Values.caBundle.key }}
+{{- end }}
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}

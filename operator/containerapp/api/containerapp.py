@@ -20,6 +20,7 @@ from containerapp.api.containerapp_rules import (
     SPEC_RULES,
     liveness,
     readiness,
+    startup_seconds,
 )
 from containerapp.api.schema.fields import (
     AbsolutePath,
@@ -50,7 +51,7 @@ from containerapp.api.schema.kubernetes import (
 from containerapp.api.schema.problems import describe
 from containerapp.api.schema.rules import ApiModel, ListMap, Rule, is_empty
 from containerapp.api.status import UNSEEN, ContainerAppStatus
-from containerapp.api.workload import Autoscaling, Disruption, Metrics
+from containerapp.api.workload import Autoscaling, Disruption, Metrics, Rollout
 from containerapp.errors import InvalidSpec
 
 APP_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -64,7 +65,7 @@ class ContainerPort(ApiModel):
     Probes and the Service refer to the port by it."""
     container_port: PortNumber
     """Port that the program listens on. Prefer one above 1023: lower ones need an added capability on some
-    nodes."""
+    nodes. Several ports of the Service may lead to the same one."""
     protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
     """Transport protocol. Default: `TCP`. Probes can only ask TCP ports."""
     service_port: PortNumber | None = None
@@ -176,8 +177,8 @@ class ContainerAppSpec(ApiModel):
     restart the app (see `status.image`)."""
     image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     """When a node pulls the image. As the app always runs by digest, `IfNotPresent` never runs a stale
-    image; `Always` checks the pull rights at each start, `Never` wants the image put on the node by other
-    means."""
+    image; `Always` checks the pull rights at each start. `Never` wants the image put on the node by other
+    means, and runs it by its tag: no registry is asked."""
     image_pull_secrets: Annotated[
         tuple[LocalObjectReference, ...], Field(max_length=16), ListMap("name")
     ] = ()
@@ -222,6 +223,10 @@ class ContainerAppSpec(ApiModel):
     disruption: Disruption | None = None
     """How many Pods a drain of nodes may take at a time. Default from two Pods on: one."""
 
+    rollout: Rollout = Field(default_factory=Rollout)
+    """How a new version replaces the one that runs. Default: new Pods start first, at most a quarter more than wanted,
+    and no old Pod ends before its successor is available."""
+
     readiness_probe: Annotated[Probe, *readiness()] | None = None
     """When a replica gets traffic, and when a new version counts as good. Default for an app with a port:
     the first TCP port accepts connections. Prefer an `httpGet` of a path that answers only when the app
@@ -265,6 +270,14 @@ class ContainerAppSpec(ApiModel):
             return _http(self.port)
         return self.ports
 
+    def listeners(self) -> dict[str, ContainerPort]:
+        """The container's port behind each of the app's ports, by name: the first with that number and protocol."""
+        first: dict[tuple[int, str], ContainerPort] = {}
+        return {
+            port.name: first.setdefault((port.container_port, port.protocol), port)
+            for port in self.container_ports()
+        }
+
     def probe_port(self) -> ContainerPort | None:
         """The port that probes ask when they name none: the first that speaks TCP."""
         return next((port for port in self.container_ports() if port.protocol == "TCP"), None)
@@ -287,6 +300,10 @@ class ContainerAppSpec(ApiModel):
     def most_pods(self) -> int:
         """How many Pods run at most, apart from those that a rollout adds."""
         return self.autoscaling.max_replicas if self.autoscaling else self.replicas
+
+    def startup_seconds(self) -> int:
+        """Seconds that the startup probe lets a container start; 0 without one."""
+        return startup_seconds(self)
 
     def wanted_service(self) -> Service | None:
         """The Service that the app is to have; none for a worker."""

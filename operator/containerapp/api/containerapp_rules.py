@@ -36,15 +36,10 @@ _IS_TCP = "(!has(port.protocol) || port.protocol == 'TCP')"
 
 PORT_LIST_RULES = (
     Rule(
-        cel=f"self.all(a, self.exists_one(b, a.containerPort == b.containerPort && {_SAME_PROTOCOL}))",
-        holds=lambda ports: _distinct((port.container_port, port.protocol) for port in ports),
-        message="spec.ports has the same containerPort and protocol twice: remove one of them",
-    ),
-    Rule(
         cel=f"self.all(a, self.exists_one(b, {_SAME_SERVICE_PORT} && {_SAME_PROTOCOL}))",
         holds=lambda ports: _distinct((_service_port(port), port.protocol) for port in ports),
-        message="spec.ports has two ports that share a port of the Service: give one of them another"
-        " servicePort",
+        message="spec.ports has two entries with the same port of the Service: give one of them another"
+        " servicePort, or remove it",
     ),
 )
 
@@ -156,6 +151,36 @@ def _leaves_a_pod_to_evict() -> Rule:
     )
 
 
+def startup_seconds(spec: Any) -> int:
+    """Return how long the startup probe lets a container start; 0 without one."""
+    probe = spec.startup_probe
+    if probe is None:
+        return 0
+    return int((probe.initial_delay_seconds or 0) + probe.failure_threshold * probe.period_seconds)
+
+
+def _waits_for_the_startup_probe() -> Rule:
+    """A deadline that passes while the probe still allows the start calls a slow rollout a failed one."""
+    deadline = "self.rollout.progressDeadlineSeconds"
+    probe = "self.startupProbe"
+    granted = (
+        f"(has({probe}.initialDelaySeconds) ? {probe}.initialDelaySeconds : 0)"
+        f" + {probe}.failureThreshold * {probe}.periodSeconds"
+    )
+    return Rule(
+        cel=f"!has(self.rollout) || !has({deadline}) || !has({probe}) || {deadline} > {granted}",
+        holds=lambda spec: (
+            spec.startup_probe is None
+            or spec.rollout.progress_deadline_seconds is None
+            or spec.rollout.progress_deadline_seconds > startup_seconds(spec)
+        ),
+        message="rollout.progressDeadlineSeconds must be > startupProbe.initialDelaySeconds + failureThreshold *"
+        " periodSeconds, or a rollout fails while Pods may still start: raise it, or remove it (the default is 600"
+        " more than the probe grants)",
+        path=".rollout.progressDeadlineSeconds",
+    )
+
+
 def _named_metrics_port(spec: Any) -> bool:
     return spec.metrics is None or spec.metrics_port() is not None
 
@@ -187,6 +212,7 @@ METRICS_RULES = (
 
 SPEC_RULES = (
     _leaves_a_pod_to_evict(),
+    _waits_for_the_startup_probe(),
     *METRICS_RULES,
     Rule(
         cel="!has(self.port) || !has(self.ports) || self.ports.size() == 0",

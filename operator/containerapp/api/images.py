@@ -179,7 +179,11 @@ def _refuse_stray_characters(text: str) -> None:
     if len(text) > _MAX_TEXT:
         _refuse(text, f"it exceeds {_MAX_TEXT} characters", "use a shorter repository and tag")
     if "://" in text:
-        _refuse(text, "an image reference has no scheme", f"write it without `{text.partition('://')[0]}://`")
+        _refuse(
+            text,
+            "an image reference has no scheme",
+            f"write it without {_quoted(text.partition('://')[0] + '://')}",
+        )
     stray = next((character for character in text if not "!" <= character <= "~"), None)
     if stray is not None:
         _refuse(text, f"{stray!a} cannot stand in an image reference", "remove it")

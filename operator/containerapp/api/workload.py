@@ -1,4 +1,4 @@
-"""Groups of fields that custom kinds share: how Pods are scaled, drained and observed.
+"""Groups of fields that custom kinds share: how Pods are scaled, replaced, drained and observed.
 
 Imported by the kinds' own modules. The docstring below each field is what `kubectl explain` shows. A rule here must be
 decidable from the group alone; rules between groups belong to the kind.
@@ -6,12 +6,13 @@ decidable from the group alone; rules between groups belong to the kind.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from containerapp.api.schema.autoscaling import MetricSpec, ScalingBehavior
 from containerapp.api.schema.fields import (
+    Deadline,
     Interval,
     IntOrPercent,
     MonitorLabels,
@@ -48,6 +49,52 @@ class Autoscaling(ApiModel):
             path=".minReplicas",
         ),
     )
+
+
+_PODS_AT_A_TIME = "has(self.maxSurge) || has(self.maxUnavailable)"
+_NO_SURGE = "has(self.maxSurge) && string(self.maxSurge) in ['0', '0%']"
+_NONE_UNAVAILABLE = "!has(self.maxUnavailable) || string(self.maxUnavailable) in ['0', '0%']"
+_NONE = {0, "0%"}
+
+
+class Rollout(ApiModel):
+    """How a new version replaces the one that runs."""
+
+    strategy: Literal["Rolling", "Recreate"] = "Rolling"
+    """`Rolling` starts new Pods before old ones end. `Recreate` ends all old Pods first, so that two versions never
+    run at once; the app is away meanwhile. Default: `Rolling`."""
+    max_surge: IntOrPercent | None = None
+    """Pods beyond the wanted number that a rollout may add, as a number or as a percentage (rounded up); for `Rolling`
+    only. Default: 25%."""
+    max_unavailable: IntOrPercent | None = None
+    """Pods of the wanted number that may be missing during a rollout, as a number or as a percentage (rounded down);
+    for `Rolling` only. Default: 0."""
+    progress_deadline_seconds: Deadline | None = None
+    """Seconds without progress after which a rollout counts as failed. Default: 600, and with a `startupProbe` as
+    many more as it grants (initialDelaySeconds + failureThreshold * periodSeconds)."""
+
+    rules = (
+        Rule(
+            cel=f"self.strategy != 'Recreate' || !({_PODS_AT_A_TIME})",
+            holds=lambda rollout: (
+                rollout.strategy != "Recreate" or rollout.max_surge is rollout.max_unavailable is None
+            ),
+            message="rollout.strategy Recreate ends all Pods at once: remove maxSurge and maxUnavailable, or set"
+            " strategy: Rolling",
+            path=".strategy",
+        ),
+        Rule(
+            cel=f"!({_NO_SURGE} && ({_NONE_UNAVAILABLE}))",
+            holds=lambda rollout: rollout.max_surge not in _NONE or not rollout.none_unavailable(),
+            message="rollout.maxSurge and maxUnavailable are both 0 (the default of maxUnavailable), so no Pod can be"
+            " replaced: set one of them to 1 or more",
+            path=".maxSurge",
+        ),
+    )
+
+    def none_unavailable(self) -> bool:
+        """Whether every Pod of the wanted number stays until its successor is available."""
+        return self.max_unavailable in {None, *_NONE}
 
 
 class Disruption(ApiModel):

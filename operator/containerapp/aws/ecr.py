@@ -1,8 +1,9 @@
 """Digests from private Amazon ECR registries, by BatchGetImage: up to 100 tags of a repository a call.
 
-Called by the digest resolver. The account and region asked are those of the image's host, so one operator serves
-images of many; FIPS and dual-stack hosts are answered by endpoints of their kind. boto3 blocks, so calls run in
-threads, a bounded number at a time. It must never let one repository's failure become another's.
+Called by the digest resolver, with references by tag or by digest. The account and region asked are those of the
+image's host, so one operator serves images of many; FIPS and dual-stack hosts are answered by endpoints of their kind.
+boto3 blocks, so calls run in threads of their own, a bounded number at a time. It must never let one repository's
+failure become another's.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from containerapp.api.artifacts import MANIFEST_TYPES, other_than_image
 from containerapp.aws import errors
 from containerapp.errors import ContainerAppError
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mypy_boto3_ecr import ECRClient
-    from mypy_boto3_ecr.type_defs import BatchGetImageResponseTypeDef
+    from mypy_boto3_ecr.type_defs import BatchGetImageResponseTypeDef, ImageIdentifierTypeDef
 
     from containerapp.api.images import EcrRegistry, ImageReference
 
@@ -34,12 +37,7 @@ MAX_CALLS: Final = 8
 MAX_CLIENTS: Final = 16
 
 # All that a tag can point to. ECR converts to a type that is accepted, and so to another digest, where it can.
-ACCEPTED_MEDIA_TYPES: Final = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
+ACCEPTED_MEDIA_TYPES: Final = MANIFEST_TYPES
 
 
 class EcrSource:
@@ -51,10 +49,10 @@ class EcrSource:
         observe: Callable[[str, str], None],
         connect: Callable[[EcrRegistry], ECRClient] | None = None,
     ) -> None:
-        """`observe` is told `ecr` and the outcome of every call; `connect` makes the client for a registry."""
+        """`observe` is called with `ecr` and the outcome of every call; `connect` makes the client for a registry."""
         self._observe = observe
         self._connect = connect or _Connections().client
-        self._slots = asyncio.Semaphore(MAX_CALLS)
+        self._threads = ThreadPoolExecutor(MAX_CALLS, thread_name_prefix="ecr")
 
     async def resolve(self, references: Sequence[ImageReference]) -> Mapping[ImageReference, Answer]:
         """Return for each reference its digest, or why it has none. Never raises for what AWS answers."""
@@ -88,8 +86,9 @@ class EcrSource:
     ) -> dict[ImageReference, Answer]:
         repository = references[0].repository
         try:
-            async with self._slots:
-                response = await asyncio.to_thread(self._batch_get_image, registry, references)
+            response = await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._batch_get_image, registry, references
+            )
         except (ClientError, BotoCoreError) as error:
             failure = errors.from_call(error, registry, repository)
             self._observe("ecr", failure.reason)
@@ -104,7 +103,7 @@ class EcrSource:
         return self._connect(registry).batch_get_image(
             registryId=registry.account,
             repositoryName=references[0].repository,
-            imageIds=[{"imageTag": reference.tag or ""} for reference in references],
+            imageIds=[_image_id(reference) for reference in references],
             acceptedMediaTypes=list(ACCEPTED_MEDIA_TYPES),
         )
 
@@ -145,21 +144,33 @@ def _make_client(session: Session, registry: EcrRegistry) -> ECRClient:
     return session.client("ecr", region_name=registry.region, config=config)
 
 
+def _image_id(reference: ImageReference) -> ImageIdentifierTypeDef:
+    return {"imageDigest": reference.digest} if reference.digest else {"imageTag": reference.tag or ""}
+
+
 def _read(
     response: BatchGetImageResponseTypeDef, registry: EcrRegistry, references: Sequence[ImageReference]
 ) -> dict[ImageReference, Answer]:
-    by_tag = {reference.tag: reference for reference in references}
+    by_id = {reference.digest or reference.tag: reference for reference in references}
+    # Of several tags of one image an answer may carry another than was asked for; to one question it is clear.
+    only = references[0] if len(references) == 1 else None
     answers: dict[ImageReference, Answer] = {}
     for image in response["images"]:
         image_id = image.get("imageId", {})
-        # Of several tags of one image an answer may carry another than was asked for; to one question it is clear.
-        reference = references[0] if len(references) == 1 else by_tag.get(image_id.get("imageTag"))
-        if reference is not None and "imageDigest" in image_id:
-            answers[reference] = image_id["imageDigest"]
+        reference, digest = only or _asked_for(image_id, by_id), image_id.get("imageDigest")
+        if reference is not None and digest is not None:
+            other = other_than_image(image.get("imageManifest") or "{}")
+            answers[reference] = errors.not_an_image(other, registry, reference) if other else digest
     for failure in response["failures"]:
-        reference = by_tag.get(failure.get("imageId", {}).get("imageTag"))
+        reference = only or _asked_for(failure.get("imageId", {}), by_id)
         if reference is not None:
             answers[reference] = errors.from_failure(
                 failure.get("failureCode", "Unknown"), failure.get("failureReason", ""), registry, reference
             )
     return answers
+
+
+def _asked_for(
+    image_id: ImageIdentifierTypeDef, by_id: Mapping[str | None, ImageReference]
+) -> ImageReference | None:
+    return by_id.get(image_id.get("imageTag")) or by_id.get(image_id.get("imageDigest"))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from botocore import exceptions as botocore
 from botocore.parsers import ResponseParserError
 
+from containerapp.api.artifacts import printable
 from containerapp.errors import Blocked, ContainerAppError, Transient
 
 if TYPE_CHECKING:
@@ -122,6 +123,14 @@ _RULES: Final[dict[str, _Rule]] = {
             "in spec.image."
         ),
     ),
+    "unsupported": (
+        Blocked,
+        "UnsupportedManifest",
+        (
+            "{where} has `{tag}`, which is {detail}, not a container image that nodes can run. Correct spec.image, or "
+            "build and push the image with a current tool."
+        ),
+    ),
     "refused": (
         Blocked,
         "RegistryRefused",
@@ -204,7 +213,16 @@ def from_failure(
 ) -> ContainerAppError:
     """Return what ECR's failure `code` for one image of an otherwise good call means."""
     rule = _IMAGE_CODES.get(code, "refused")
-    return _error(rule, registry, reference.repository, code=code, detail=detail, tag=reference.tag or "")
+    return _error(rule, registry, reference.repository, code=code, detail=detail, tag=_tag(reference))
+
+
+def not_an_image(what: str, registry: EcrRegistry, reference: ImageReference) -> ContainerAppError:
+    """Return that an image which ECR has found is something else, as in "a Helm chart"."""
+    return _error("unsupported", registry, reference.repository, detail=what, tag=_tag(reference))
+
+
+def _tag(reference: ImageReference) -> str:
+    return reference.tag or reference.digest or ""
 
 
 def no_answer(registry: EcrRegistry, repository: str) -> ContainerAppError:
@@ -232,7 +250,7 @@ def _error(rule: str, registry: EcrRegistry, repository: str, **details: str) ->
         "account": registry.account,
         "region": registry.region,
     }
-    text = message.format_map(facts | details)
+    text = message.format_map(facts | {name: printable(detail, 500) for name, detail in details.items()})
     return kind(reason, text[0].upper() + text[1:])
 
 

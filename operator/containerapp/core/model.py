@@ -7,7 +7,7 @@ reads a clock or knows a custom kind.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from containerapp.api.crd import Definition
 from containerapp.api.images import ImageReference
 from containerapp.api.schema import API_VERSION
-from containerapp.errors import ContainerAppError
+from containerapp.core.policy import Platform
+from containerapp.errors import ContainerAppError, InvalidSpec
 
 Manifest: TypeAlias = dict[str, Any]
 """A Kubernetes object as plain JSON."""
@@ -135,7 +136,8 @@ class PinnedImage:
     """An image reference together with the digest that it stood for when it was asked for.
 
     `reference` is fully qualified and readable (with its tag); `image` is what the container runs
-    (`repository@sha256:…`); `refresh` is the value of the refresh annotation that the digest answers.
+    (`repository@sha256:…`); `refresh` is the value of the refresh annotation that the digest answers. Where no
+    registry is asked, `digest` is empty and `image` has the tag.
     """
 
     reference: str
@@ -154,19 +156,22 @@ class Pending:
 class Resolved:
     """The tag points to `digest`, as was asked at `resolved_at` (on the resolver's clock).
 
-    `stale_error` says why every attempt to ask again since then has failed.
+    `stale_error` says why every attempt to ask again since then has failed; `running_gone` that the registry does not
+    have the digest any more that the app has named as the one it runs.
     """
 
     digest: str
     resolved_at: float
     stale_error: ContainerAppError | None = None
+    running_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """There is no answer that would do, and `error` is why."""
+    """There is no answer that would do, and `error` is why; `running_gone` as in `Resolved`."""
 
     error: ContainerAppError
+    running_gone: bool = False
 
 
 Lookup: TypeAlias = Pending | Resolved | Failed
@@ -180,17 +185,11 @@ class Digests(Protocol):
     ) -> Lookup:
         """Return what is known of `reference`; see the resolver."""
 
+    def runs_by_tag(self, reference: ImageReference) -> bool:
+        """Whether the tags of this registry are left as they are."""
+
     def forget(self, app: Key) -> None:
         """Let go of what `app` asked for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Platform:
-    """What the platform team has set, as far as it decides what an object becomes."""
-
-    default_registry: str = "docker.io"
-    adoption: tuple[str, ...] = ()
-    """Patterns of the namespaces in which objects that nobody controls may be adopted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +204,7 @@ class View:
     obj: Any
     live: Mapping[ObjectRef, Manifest]
     now: datetime
-    platform: Platform = Platform()
+    platform: Platform = field(default_factory=Platform)
     absent: frozenset[Resource] = frozenset()
 
 
@@ -258,6 +257,7 @@ class Controller:
         definition: the custom kind.
         label: key of the label by which a child names its owner.
         parse: from the object's JSON to its model; raises `InvalidSpec`.
+        forbidden: what to edit where the object asks for something that the platform forbids.
         owns: child kinds, in the order in which they are written.
         gather: from the view and the digests to the inputs of rendering.
         settled: whether the rollout has ended well, so that children of the old version can be deleted.
@@ -271,6 +271,7 @@ class Controller:
     definition: Definition
     label: str
     parse: Callable[[Manifest], Any]
+    forbidden: Callable[[Any, Platform], InvalidSpec | None]
     owns: tuple[Child, ...]
     gather: Callable[[View, Digests], Gathered]
     settled: Callable[[View], bool]

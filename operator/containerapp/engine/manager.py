@@ -18,7 +18,8 @@ from typing import Protocol
 
 from containerapp import logs
 from containerapp.core.events import adopted, event_manifest
-from containerapp.core.model import Controller, Digests, Key, Manifest, ObjectRef, Platform, Resource
+from containerapp.core.model import Controller, Digests, Key, Manifest, ObjectRef, Resource
+from containerapp.core.policy import Platform
 from containerapp.engine.apply import Applier
 from containerapp.engine.reconcile import Next, Reconciler
 from containerapp.engine.recorder import Recorder
@@ -139,10 +140,7 @@ class Manager:
             applier=Applier(client=self.client, stores=self.stores, adopted=partial(self._adopted, recorder)),
             digests=resolver,
             recorder=recorder,
-            platform=Platform(
-                default_registry=self.settings.default_registry,
-                adoption=self.settings.adoption_namespaces,
-            ),
+            platform=Platform.of(self.settings),
             clock=time.monotonic,
             now=lambda: datetime.now(UTC),
         )

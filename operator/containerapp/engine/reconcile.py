@@ -27,12 +27,12 @@ from containerapp.core.model import (
     Manifest,
     ObjectRef,
     Outcome,
-    Platform,
     Prune,
     View,
 )
 from containerapp.core.ownership import deleting, orphans, owned_by
 from containerapp.core.plan import Owner, Plan, make_plan
+from containerapp.core.policy import Platform
 from containerapp.engine.apply import Applier, url_of
 from containerapp.engine.memory import Memories, Memory
 from containerapp.engine.pods import ASK_AFTER, PodQuestions
@@ -143,6 +143,8 @@ class Reconciler:
         )
         try:
             turn = replace(turn, obj=controller.parse(manifest))
+            if (refusal := controller.forbidden(turn.obj, self.platform)) is not None:
+                raise refusal
         except InvalidSpec as error:
             return await self._finish(
                 turn, invalid_status(manifest, error, self._timestamp()), Next(error=error)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
-from urllib.parse import urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlencode
 
 import aiohttp
 import orjson
@@ -24,6 +24,7 @@ from yarl import URL
 
 from containerapp.core.model import MANAGER, Manifest
 from containerapp.errors import Blocked, ContainerAppError, Transient
+from containerapp.kube.proxy import proxy_for
 
 PAGE = 100
 """Objects of one answer to a list: larger ones are the peak of the memory, for all kinds are listed at once."""
@@ -41,6 +42,9 @@ _BEGINNING = 30.0
 
 _NO_RIGHT = 'is forbidden: User "'
 """What RBAC's refusals say, and those of quotas and admission do not."""
+
+_CHANGED_BY_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""What the API server's YAML parser folds into a space or refuses where it stands bare: it reads applies as YAML."""
 
 Observe = Callable[[str, str, str], None]
 """Told of every request: verb, resource, status code."""
@@ -72,29 +76,22 @@ async def connect(observe: Observe) -> AsyncIterator[Client]:
     configuration = Configuration()
     await _configure(configuration)
     configuration.retries = None
+    # One proxy for all connections: `trust_env` does not understand networks in NO_PROXY, and looks for a .netrc in a
+    # thread before each request.
+    configuration.proxy = configuration.proxy or proxy_for(configuration.host)
+    configuration.client_session_kwargs = {"trust_env": False}
     async with ApiClient(configuration=configuration) as api, _session(api) as session:
         yield Client(api, session, observe)
 
 
 def _session(api: ApiClient) -> aiohttp.ClientSession:
-    """Pool connections without a limit: every namespace holds a watch for each kind.
-
-    The proxy is looked up once: with `trust_env`, aiohttp looks for a .netrc too, in a thread, before each request.
-    """
+    """Pool connections without a limit: every namespace holds a watch for each kind."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=api.rest_client.ssl_context, limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
-        proxy=api.configuration.proxy or _proxy_for(api.configuration.host),
+        proxy=api.configuration.proxy,
         timeout=aiohttp.ClientTimeout(total=_TIMEOUT),
     )
-
-
-def _proxy_for(server: str) -> str | None:
-    """Return the proxy that the environment (HTTPS_PROXY, NO_PROXY) names for `server`."""
-    url = urlsplit(server)
-    if proxy_bypass(url.hostname or ""):
-        return None
-    return getproxies().get(url.scheme)
 
 
 async def _configure(configuration: Configuration) -> None:
@@ -150,7 +147,8 @@ class Client:
             "token": token or None,
             "certificate_path": configuration.cert_file,
             "private_key_path": configuration.key_file,
-            "trust_env": True,
+            "proxy_url": configuration.proxy,
+            "trust_env": False,
         }
 
     async def get(self, url: str, **query: str) -> Manifest:
@@ -228,7 +226,7 @@ class Client:
             response = await self._session.request(
                 method,
                 URL(configuration.host + url + (f"?{query}" if query else ""), encoded=True),
-                data=None if body is None else _Fenced(orjson.dumps(body), self.may_write),
+                data=None if body is None else _Fenced(encode(body), self.may_write),
                 headers=headers,
                 timeout=timeout or self._session.timeout,
                 proxy_headers=configuration.proxy_headers,
@@ -260,6 +258,14 @@ class Client:
         headers = {"Accept": "application/json", "Content-Type": content_type}
         await self.api.update_params_for_auth(headers, [], ["BearerToken"], None, None, None)
         return headers
+
+
+def encode(body: Any) -> bytes:
+    """Return `body` as JSON that says the same when it is read as YAML."""
+    written = orjson.dumps(body)
+    if written.isascii() and b"\x7f" not in written:
+        return written
+    return _CHANGED_BY_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", written.decode()).encode()
 
 
 def path(api_version: str, plural: str, namespace: str | None, name: str | None = None, sub: str = "") -> str:

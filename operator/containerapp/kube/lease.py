@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -22,12 +22,19 @@ from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
 
+from containerapp.kube.access import LeaseAccess
+from containerapp.kube.client import describe
 from containerapp.tasks import end
 
 _logger = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
-_REQUEST_TIMEOUT = 5.0
+_FAILURES = (ApiException, aiohttp.ClientError, TimeoutError, ValueError)
+"""Of a request; ValueError where a proxy answers in the API server's place with something that is no Lease."""
+
+_REQUEST_TIMEOUT = 4.0
+"""Seconds for one request. An API server that does not answer is in the log within five."""
+
 _AFTERWARDS = 0.01
 """Seconds after the end of a Lease at which it is looked at: the client counts in whole milliseconds."""
 
@@ -43,39 +50,53 @@ class _Lock(LeaseLock):
 
     renewed = -math.inf
 
+    def __init__(self, identity: str, api: ApiClient, access: LeaseAccess) -> None:
+        namespace, _, name = access.lease.partition("/")
+        super().__init__(name, namespace, identity, api)
+        self._access = access
+
     async def get(self, name: str, namespace: str) -> tuple[bool, Any]:
-        unreachable: tuple[bool, Any] = (False, _UNREACHABLE)
-        found, answer = await _bounded(super().get(name, namespace), unreachable)
-        if isinstance(answer, ApiException):
-            lost = answer.status == HTTPStatus.NOT_FOUND
-        else:
+        try:
+            found, answer = await self._bounded(super().get(name, namespace))
+        except _FAILURES as error:
+            self._access.failed("read", error)
+            return False, _UNREACHABLE
+        if not isinstance(answer, ApiException):
+            self._access.succeeded("read")
             lost = getattr(answer, "holder_identity", None) != self.identity
+        elif lost := answer.status == HTTPStatus.NOT_FOUND:
+            self._access.absent()
+        else:
+            self._access.failed("read", answer)
         if lost:
             self.renewed = -math.inf
         return found, answer
 
     async def create(self, name: str, namespace: str, election_record: Any) -> bool:
-        return await self._timed(self._create(name, namespace, election_record))
-
-    async def update(self, name: str, namespace: str, updated_record: Any) -> bool:
-        return await self._timed(super().update(name, namespace, updated_record))
-
-    async def _create(self, name: str, namespace: str, election_record: Any) -> bool:
         """Create the Lease; the client's own way passes `pretty=True`, which its own validation refuses (37.0.1)."""
         lease = V1Lease(metadata=V1ObjectMeta(name=name), spec=self.update_lease(election_record))
-        try:
-            await self.api_instance.create_namespaced_lease(namespace, lease)
-        except ApiException as error:
-            _logger.warning("The Lease %s/%s was not created: %s", namespace, name, error.reason)
-            return False
-        return True
+        return await self._written("create", self.api_instance.create_namespaced_lease(namespace, lease))
 
-    async def _timed(self, request: Awaitable[bool]) -> bool:
+    async def update(self, name: str, namespace: str, updated_record: Any) -> bool:
+        lease = self.lease_reference
+        if lease is None:
+            return False
+        lease.spec = self.update_lease(updated_record, lease.spec)
+        return await self._written(
+            "update", self.api_instance.replace_namespaced_lease(name, namespace, lease)
+        )
+
+    async def _written(self, verb: str, request: Awaitable[Any]) -> bool:
         sent = time.monotonic()
-        succeeded = await _bounded(request, False)
-        if succeeded:
-            self.renewed = sent
-        return succeeded
+        try:
+            await self._bounded(request)
+        except _FAILURES as error:
+            if getattr(error, "status", None) != HTTPStatus.CONFLICT:  # else another replica was there first
+                self._access.failed(verb, error)
+            return False
+        self._access.succeeded(verb)
+        self.renewed = sent
+        return True
 
     async def release(self) -> None:
         """Let the next replica take over at once, if the Lease is still ours."""
@@ -87,17 +108,15 @@ class _Lock(LeaseLock):
             return
         lease.spec.holder_identity = None
         try:
-            await _bounded(self.api_instance.replace_namespaced_lease(self.name, self.namespace, lease), None)
-        except ApiException as error:
-            _logger.warning("The Lease was not released: %s", error.reason)
+            await self._bounded(self.api_instance.replace_namespaced_lease(self.name, self.namespace, lease))
+        except _FAILURES as error:
+            _logger.warning(
+                "The Lease was not released: %s", getattr(error, "reason", None) or describe(error)
+            )
 
-
-async def _bounded(request: Awaitable[_Answer], otherwise: _Answer) -> _Answer:
-    try:
+    async def _bounded(self, request: Awaitable[_Answer]) -> _Answer:
         async with asyncio.timeout(_REQUEST_TIMEOUT):
             return await request
-    except (aiohttp.ClientError, TimeoutError):
-        return otherwise
 
 
 class _Election(LeaderElection):
@@ -143,7 +162,15 @@ class Leadership:
     duration: float
     renew_deadline: float
     retry_period: float
+    _access: LeaseAccess = field(init=False)
     _lock: _Lock | None = None
+
+    def __post_init__(self) -> None:
+        self._access = LeaseAccess(lease=f"{self.namespace}/{self.name}", patience=self.duration)
+
+    def readiness_error(self) -> str | None:
+        """Return why this replica could not take over: it cannot read or write the Lease."""
+        return self._access.readiness_error()
 
     def holds(self) -> bool:
         """Whether the Lease is ours for certain: nobody else can have taken it by now.
@@ -160,7 +187,7 @@ class Leadership:
 
     async def _lead_once(self, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
         """Lead for as long as the Lease is held; True when the work has ended by itself."""
-        lock = self._lock = _Lock(self.name, self.namespace, self.identity, self.api)
+        lock = self._lock = _Lock(self.identity, self.api, self._access)
         leading = asyncio.Event()
 
         async def started() -> None:

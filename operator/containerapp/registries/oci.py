@@ -1,61 +1,54 @@
 """Digests from any registry that speaks the OCI distribution API, Amazon ECR Public and Docker Hub among them.
 
 Called by the digest resolver for all that is not private ECR. Asks without credentials: fetches the anonymous token
-that a registry wants, and nothing else. Hosts come from users' manifests, so it must never speak plain HTTP to
-anything but a loopback registry, never follow a redirect or a token realm to plain HTTP, never send a token to a
-host that did not ask for it, and never read more than a manifest may be long.
+that a registry wants, and nothing else. Hosts come from users' manifests, so it must never speak plain HTTP to a
+registry that the platform team has not named, never follow a redirect there, never fetch a token elsewhere than the
+registry says by its own host, and never send a token to a host that did not ask for it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
+import asyncio
+import logging
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final, TypeAlias
 
 import aiohttp
 from yarl import URL
 
-from containerapp.api.images import DOCKER_HUB, is_digest
-from containerapp.errors import Blocked, ContainerAppError, Transient
+from containerapp.api.artifacts import MANIFEST_TYPES, OCI_MANIFEST, other_than_image
+from containerapp.api.images import DOCKER_HUB, ImageReference, is_digest
+from containerapp.errors import ContainerAppError, Transient
+from containerapp.registries import refusals
+from containerapp.registries.challenges import Challenge, Token, bearer_challenge, read_token
+from containerapp.registries.policy import Policy
+from containerapp.registries.web import Answer as WebAnswer
+from containerapp.registries.web import Web, host_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from containerapp.api.images import ImageReference
+_LOG = logging.getLogger(__name__)
 
 Answer: TypeAlias = str | ContainerAppError
 
-MANIFEST_TYPES: Final = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
-# "Registries SHOULD … reject manifests over 4 MiB"; tokens are far smaller.
-MAX_MANIFEST: Final = 4 * 1024 * 1024
-MAX_TOKEN: Final = 64 * 1024
-USER_AGENT: Final = "containerapp-operator"
 MAX_TOKENS_KEPT: Final = 1024
+MAX_IMAGES_KEPT: Final = 4096
 # A token, a redirect or two and a token for the place it leads to.
 MAX_STEPS: Final = 6
-# The token specification's default, for answers that name no lifetime.
-DEFAULT_TOKEN_LIFETIME: Final = 60.0
-
-_PARAMETER = re.compile(r'([a-z_]+)\s*=\s*(?:"([^"]*)"|([^\s,"]+))', re.IGNORECASE)
-_BEARER = re.compile(r"(?:^|,)\s*bearer\s+(.*)", re.IGNORECASE)
-_LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    status: int
-    headers: Mapping[str, str]
-    challenges: tuple[str, ...]
-    body: bytes
+MAX_URL: Final = 4096
+_PATIENCE: Final = 3
+# To these, a registry or a proxy before it may answer a HEAD and not a GET.
+_HEAD_REFUSED: Final = frozenset({403, 404, 405, 501})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_HUB: Final = "registry-1.docker.io"
+# Hosts whose tokens another host of the same owner gives out.
+_REALMS: Final = {
+    _HUB: "auth.docker.io",
+    "registry.gitlab.com": "gitlab.com",
+    "docker.elastic.co": "docker-auth.elastic.co",
+}
+_FAILURES: Final = (ContainerAppError, aiohttp.ClientError, OSError, ValueError)
 
 
 class OciSource:
@@ -63,25 +56,29 @@ class OciSource:
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        web: Web,
         *,
         observe: Callable[[str, str], None],
         clock: Callable[[], float] = time.monotonic,
-        timeout: float = 15.0,
+        timeout: float = 20.0,
     ) -> None:
-        """`session` is the caller's to close; `observe` is told `oci` and the outcome of every lookup."""
-        self._session = session
+        """`observe` is called with `oci` and each outcome; a lookup has `timeout` seconds, several have thrice that."""
+        self._web = web
         self._observe = observe
         self._clock = clock
-        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=timeout / 3)
-        self._tokens: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
+        self._timeout = timeout
+        self._tokens: OrderedDict[tuple[str, str], tuple[Token, float]] = OrderedDict()
+        self._images: OrderedDict[str, None] = OrderedDict()
 
     async def resolve(self, references: Sequence[ImageReference]) -> Mapping[ImageReference, Answer]:
         """Return for each reference its digest, or why it has none. Never raises for what a registry does."""
         answers: dict[ImageReference, Answer] = {}
         answer: Answer = ""
+        deadline = self._clock() + _PATIENCE * self._timeout
         for reference in references:
-            # A registry that is down or throttles is not asked for the rest of the tags.
+            # A registry that is down, slow or throttles is not asked for the rest of the tags.
+            if self._clock() > deadline:
+                answer = refusals.unavailable(reference.registry, "does not answer in time")
             if not isinstance(answer, Transient):
                 answer = await self._resolve_one(reference)
             answers[reference] = answer
@@ -89,11 +86,19 @@ class OciSource:
 
     async def _resolve_one(self, reference: ImageReference) -> Answer:
         try:
-            digest = await self._digest(reference)
-        except (ContainerAppError, aiohttp.ClientError, TimeoutError, ValueError) as error:
-            failure = error if isinstance(error, ContainerAppError) else _connection_error(error, reference)
+            async with asyncio.timeout(self._timeout):
+                digest = await self._digest(reference)
+        except _FAILURES as error:
+            failure = (
+                error
+                if isinstance(error, ContainerAppError)
+                else refusals.no_answer(error, reference.registry)
+            )
             self._observe("oci", failure.reason)
-            return failure
+            if self._policy.is_known(reference.registry):
+                return failure
+            _LOG.info("Looking up %s: %s: %s", reference.canonical, failure.reason, failure.message)
+            return refusals.coarse(failure, reference)
         self._observe("oci", "ok")
         return digest
 
@@ -101,192 +106,97 @@ class OciSource:
         """Ask for the digest alone; of a registry that does not tell it, fetch the manifest and compute it."""
         answer = await self._fetch("HEAD", reference)
         digest = answer.headers.get("Docker-Content-Digest")
-        if digest is None:
+        fetched = answer.status != 200 or digest is None
+        if fetched:
             answer = await self._fetch("GET", reference)
-            digest = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
+            digest = answer.headers.get("Docker-Content-Digest", answer.digest)
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
-        if media_type not in MANIFEST_TYPES or not is_digest(digest):
-            raise Blocked(
-                "UnsupportedManifest",
-                f"What {reference.registry} has as {reference.canonical} is no container image of a supported type "
-                f"({media_type[:80] or 'no type'}). Correct spec.image, or build and push the image anew.",
-            )
+        if digest is None or media_type not in MANIFEST_TYPES or not is_digest(digest):
+            raise refusals.no_manifest(reference, media_type)
+        if fetched and digest.startswith("sha256:") and digest != answer.digest:
+            raise ValueError("a digest that is not the manifest's")
+        if media_type == OCI_MANIFEST and reference.digest is None and digest not in self._images:
+            await self._require_image(reference, digest, answer if fetched else None)
         return digest
 
-    async def _fetch(self, method: str, reference: ImageReference) -> _Answer:
-        url = _manifest_url(reference)
+    async def _require_image(self, reference: ImageReference, digest: str, answer: WebAnswer | None) -> None:
+        """Raise where the manifest is a chart's or another artifact's, which no node can run; ask once a digest."""
+        if answer is None:
+            with suppress(ContainerAppError, aiohttp.ClientError):
+                answer = await self._fetch("GET", reference, digest)
+        if answer is None or answer.status != 200 or not answer.whole:
+            return
+        if other := other_than_image(answer.body):
+            raise refusals.unsupported(reference, other)
+        self._images[digest] = None
+        if len(self._images) > MAX_IMAGES_KEPT:
+            self._images.popitem(last=False)
+
+    async def _fetch(self, method: str, reference: ImageReference, digest: str | None = None) -> WebAnswer:
+        """Return the last answer on the way to a manifest: with a token where one is wanted, after redirects."""
+        url = self._manifest_url(reference, digest)
         answered: set[str] = set()
         for _ in range(MAX_STEPS):
             token = self._token_for(url, reference)
-            headers = {"Accept": ", ".join(MANIFEST_TYPES), "User-Agent": USER_AGENT}
+            headers = {"Accept": ", ".join(MANIFEST_TYPES)}
             if token is not None:
                 headers["Authorization"] = f"Bearer {token}"
-            answer = await self._request(method, url, headers, limit=MAX_MANIFEST)
-            if answer.status == 200:
-                return answer
-            if answer.status in {301, 302, 303, 307, 308}:
-                url = _redirected(url, answer, reference)
-            elif answer.status == 401:
-                if _host(url) in answered:
-                    raise _refusal(answer, reference)
-                answered.add(_host(url))
+            answer = await self._request(method, url, headers)
+            if answer.status in _REDIRECTS:
+                url = self._checked(url.join(URL(answer.headers.get("Location", "")[:MAX_URL])), reference)
+            elif answer.status == 401 and host_of(url) not in answered:
+                answered.add(host_of(url))
                 await self._obtain_token(url, answer, reference)
+            elif answer.status == 200 or (method == "HEAD" and answer.status in _HEAD_REFUSED):
+                return answer
             else:
-                raise _refusal(answer, reference)
-        raise _unavailable(reference, "redirects without end")
+                raise refusals.refusal(answer, reference)
+        raise refusals.unavailable(reference.registry, "redirects without end")
 
-    async def _request(self, method: str, url: URL, headers: Mapping[str, str], *, limit: int) -> _Answer:
-        async with self._session.request(
-            method, url, headers=headers, allow_redirects=False, timeout=self._timeout
-        ) as response:
-            body = bytearray()
-            async for chunk in response.content.iter_chunked(64 * 1024):
-                body += chunk
-                if len(body) > limit:
-                    raise ValueError(f"an answer longer than {limit} bytes")
-            return _Answer(
-                status=response.status,
-                headers=response.headers,
-                challenges=tuple(response.headers.getall("WWW-Authenticate", ())),
-                body=bytes(body),
-            )
-
-    async def _obtain_token(self, url: URL, refused: _Answer, reference: ImageReference) -> None:
+    async def _obtain_token(self, url: URL, refused: WebAnswer, reference: ImageReference) -> None:
         """Fetch the anonymous token that the host of `url` has asked for."""
-        challenge = _bearer_challenge(refused.challenges)
-        if challenge is None or "realm" not in challenge:
-            raise _refusal(refused, reference)
-        realm = URL(challenge["realm"])
-        _refuse_plain_http(realm, url, reference)
-        query = {"scope": challenge.get("scope") or f"repository:{reference.repository}:pull"}
-        if "service" in challenge:
-            query["service"] = challenge["service"]
-        answer = await self._request(
-            "GET", realm.update_query(query), {"User-Agent": USER_AGENT}, limit=MAX_TOKEN
-        )
+        challenge = bearer_challenge(refused.challenges)
+        if challenge is None:
+            raise refusals.refusal(refused, reference)
+        realm = self._realm(url, challenge, reference)
+        query = {"scope": challenge.scope or f"repository:{reference.repository}:pull"}
+        if challenge.service is not None:
+            query["service"] = challenge.service
+        answer = await self._request("GET", realm.update_query(query), {})
         if answer.status != 200:
-            raise _refusal(answer, reference)
-        token, lifetime = _read_token(answer.body)
-        self._tokens[_host(url), reference.repository] = (token, self._clock() + lifetime)
+            raise refusals.refusal(answer, reference)
+        token = read_token(answer.body)
+        self._tokens[host_of(url), reference.repository] = (token, self._clock() + token.seconds)
         if len(self._tokens) > MAX_TOKENS_KEPT:
             self._tokens.popitem(last=False)
 
+    def _realm(self, url: URL, challenge: Challenge, reference: ImageReference) -> URL:
+        """Return where the token is to be fetched: at the registry's own host, or at one known to serve it."""
+        realm = self._checked(url.join(URL(challenge.realm)), reference)
+        host, at = host_of(url), host_of(realm)
+        if at not in {host, _REALMS.get(host)} and not self._policy.is_listed(host):
+            raise refusals.unavailable(reference.registry, "wants a token fetched from another host")
+        return realm
+
+    def _checked(self, url: URL, reference: ImageReference) -> URL:
+        """Return `url` unless it is one without TLS at a host that may not be asked so."""
+        if url.scheme == "https" or (url.scheme == "http" and self._policy.is_insecure(host_of(url))):
+            return url
+        raise refusals.unavailable(reference.registry, "sends to an address without TLS")
+
+    async def _request(self, method: str, url: URL, headers: Mapping[str, str]) -> WebAnswer:
+        return await self._web.request(method, url, headers, timeout=self._timeout)
+
     def _token_for(self, url: URL, reference: ImageReference) -> str | None:
-        token, expires = self._tokens.get((_host(url), reference.repository), ("", 0.0))
-        return token if token and self._clock() < expires else None
+        token, expires = self._tokens.get((host_of(url), reference.repository), (None, 0.0))
+        return token.value if token is not None and self._clock() < expires else None
 
+    def _manifest_url(self, reference: ImageReference, digest: str | None = None) -> URL:
+        host = _HUB if reference.registry == DOCKER_HUB else reference.registry
+        scheme = "http" if self._policy.is_insecure(host) else "https"
+        at = digest or reference.digest or reference.tag
+        return URL(f"{scheme}://{host}").with_path(f"/v2/{reference.repository}/manifests/{at}")
 
-def _manifest_url(reference: ImageReference) -> URL:
-    host = "registry-1.docker.io" if reference.registry == DOCKER_HUB else reference.registry
-    address = URL(f"https://{host}")
-    path = f"/v2/{reference.repository}/manifests/{reference.tag}"
-    return address.with_scheme("http" if _is_loopback(address) else "https").with_path(path)
-
-
-def _host(url: URL) -> str:
-    return url.authority
-
-
-def _is_loopback(url: URL) -> bool:
-    return _LOOPBACK.fullmatch(url.host or "") is not None
-
-
-def _redirected(url: URL, answer: _Answer, reference: ImageReference) -> URL:
-    target = url.join(URL(answer.headers.get("Location", "")))
-    _refuse_plain_http(target, url, reference)
-    return target
-
-
-def _refuse_plain_http(target: URL, origin: URL, reference: ImageReference) -> None:
-    """Only a loopback registry may send us to loopback, and only there is HTTP without TLS."""
-    if target.scheme == "https" and not _is_loopback(target):
-        return
-    if target.scheme in {"http", "https"} and _is_loopback(target) and _is_loopback(origin):
-        return
-    raise _unavailable(reference, "sends to an address without TLS")
-
-
-def _bearer_challenge(challenges: Sequence[str]) -> dict[str, str] | None:
-    """Return the parameters of the Bearer challenge, which some registries do not quote."""
-    for challenge in challenges:
-        match = _BEARER.search(challenge)
-        if match is not None:
-            return {name.lower(): quoted or bare for name, quoted, bare in _PARAMETER.findall(match[1])}
-    return None
-
-
-def _read_token(body: bytes) -> tuple[str, float]:
-    """Return the token and for how many seconds to use it."""
-    answer = json.loads(body)
-    if not isinstance(answer, dict):
-        raise ValueError("a token answer that is no JSON object")  # noqa: TRY004 - the registry's fault, not a type's
-    token = answer.get("token") or answer.get("access_token")
-    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
-        raise ValueError("a token answer without a token")
-    lifetime = answer.get("expires_in")
-    if not isinstance(lifetime, int | float) or lifetime <= 0:
-        lifetime = DEFAULT_TOKEN_LIFETIME
-    return token, 0.8 * lifetime
-
-
-def _refusal(answer: _Answer, reference: ImageReference) -> ContainerAppError:
-    registry, status = reference.registry, answer.status
-    if status in {401, 403}:
-        return Blocked(
-            "AccessDenied",
-            f"{registry} has no public image {reference.canonical}: it does not exist, or it is private. The operator "
-            "looks up tags of this registry without credentials. Correct spec.image, or give it the image's digest "
-            "(`name@sha256:...`) and imagePullSecrets, or keep a copy in ECR (a pull-through cache rule does that).",
-        )
-    if status == 404:
-        return Blocked(
-            "ImageNotFound",
-            f"{registry} has no image {reference.canonical}. Push the image or correct spec.image.",
-        )
-    if status == 429:
-        return Transient(
-            "Throttled",
-            f"{registry} limits the rate of lookups. It is asked again by itself; an ECR pull-through cache rule "
-            "avoids the limit.",
-            retry_after=_retry_after(answer.headers.get("Retry-After", "")),
-        )
-    if status >= 500:
-        return _unavailable(reference, f"answers with HTTP status {status}")
-    return Blocked(
-        "RegistryRefused",
-        f"{registry} refused to look up {reference.canonical} with HTTP status {status}. Correct spec.image, or look "
-        "at the registry's own log.",
-    )
-
-
-def _connection_error(
-    error: aiohttp.ClientError | TimeoutError | ValueError, reference: ImageReference
-) -> ContainerAppError:
-    match error:
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
-            return Blocked(
-                "UntrustedCertificate",
-                f"The operator does not trust the certificate of {reference.registry}. Add its certificate authority "
-                "to the operator (SSL_CERT_FILE), or have the certificate renewed.",
-            )
-        case aiohttp.ClientConnectorDNSError():
-            return _unavailable(reference, "has no address in DNS")
-        case TimeoutError():
-            return _unavailable(reference, "does not answer in time")
-        case aiohttp.ClientConnectorError():
-            return _unavailable(reference, "cannot be connected to")
-        case _:
-            return _unavailable(reference, "does not answer as a registry does")
-
-
-def _unavailable(reference: ImageReference, why: str) -> Transient:
-    return Transient(
-        "RegistryUnavailable",
-        f"The registry {reference.registry} {why}. It is asked again by itself; if this lasts, check the host in "
-        "spec.image and the operator's network path to it.",
-    )
-
-
-def _retry_after(value: str) -> float | None:
-    """Return the seconds to wait; dates, which registries do not send, are not read."""
-    return float(value) if re.fullmatch(r"[0-9]{1,9}", value) else None
+    @property
+    def _policy(self) -> Policy:
+        return self._web.policy

@@ -10,89 +10,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import random
 import time
-from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from dataclasses import replace
+from typing import Final, Protocol, TypeAlias
 
-from containerapp.core.model import Failed, Key, Lookup, Pending, Resolved
+from containerapp.api.images import ImageReference
+from containerapp.core.model import Failed, Key, Lookup, Pending
 from containerapp.errors import ContainerAppError, Transient
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from containerapp.api.images import ImageReference
+from containerapp.registries.agenda import Agenda, Repository
+from containerapp.registries.policy import Policy
+from containerapp.registries.tags import NOT_THERE, Ask, Tag, Timing, news
 
 _LOG = logging.getLogger(__name__)
 
 Answer: TypeAlias = str | ContainerAppError
 
-MAX_LOOKUPS: Final = 32
-MAX_LOOKUPS_PER_REGISTRY: Final = 8
+MAX_BATCH: Final = 16
+"""Tags that are asked for at once of a registry that answers them one by one."""
+MAX_BATCH_ECR: Final = 100
 
 
 class DigestSource(Protocol):
     """A kind of registry that can be asked for digests."""
 
     async def resolve(self, references: Sequence[ImageReference]) -> Mapping[ImageReference, Answer]:
-        """Return for each of `references`, all of one repository, its digest or why it has none."""
+        """Return for each of `references`, all of one repository, its digest or why it has none.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """Durations, in seconds.
-
-    `gather`: how long questions are collected before they are asked. `refresh`: how often known tags are
-    asked for again. `fresh_for`: how old an answer may be that serves an app asking for the first time. Both
-    backoffs are (first delay, longest delay); `Transient` failures are retried quickly, all others slowly.
-    """
-
-    gather: float = 0.02
-    refresh: float = 300.0
-    fresh_for: float = 10.0
-    transient_backoff: tuple[float, float] = (2.0, 60.0)
-    blocked_backoff: tuple[float, float] = (10.0, 300.0)
-
-
-# What an app has been told: the digest and the failure's reason and message.
-_News: TypeAlias = tuple[str | None, tuple[str, str] | None]
-# Host and repository: what one call to a registry can answer.
-_Repository: TypeAlias = tuple[str, str]
-
-
-@dataclass(slots=True, kw_only=True)
-class _Ask:
-    """One app's interest in a tag. Only answers to questions put at `since` or later will do for it."""
-
-    since: float
-    request: str | None
-    told: _News | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class _Tag:
-    """What is known of one tag. Times are those at which the question was put, not answered."""
-
-    due: float = math.inf
-    asks: dict[Key, _Ask] = field(default_factory=dict)
-    digest: str | None = None
-    resolved_at: float = 0.0
-    error: ContainerAppError | None = None
-    failed_at: float = 0.0
-    failures: int = 0
-
-    def answer(self, ask: _Ask) -> Lookup:
-        if self.digest is not None and self.resolved_at >= ask.since:
-            return Resolved(digest=self.digest, resolved_at=self.resolved_at, stale_error=self.error)
-        if self.error is None or self.failed_at < ask.since:
-            return Pending()
-        if self.digest is not None and ask.request is None:
-            return Resolved(digest=self.digest, resolved_at=self.resolved_at, stale_error=self.error)
-        return Failed(error=self.error)
+        A reference by digest is answered with that digest where the registry has it.
+        """
 
 
 class DigestResolver:
@@ -104,6 +52,7 @@ class DigestResolver:
         ecr: DigestSource,
         others: DigestSource,
         on_change: Callable[[Key], None],
+        policy: Policy | None = None,
         timing: Timing | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -111,13 +60,12 @@ class DigestResolver:
         self._ecr = ecr
         self._others = others
         self._on_change = on_change
+        self._policy = policy or Policy()
         self._timing = timing or Timing()
         self._clock = clock
-        self._tags: dict[_Repository, dict[ImageReference, _Tag]] = {}
+        self._tags: dict[Repository, dict[ImageReference, Tag]] = {}
         self._asked_by: dict[Key, ImageReference] = {}
-        # By registry, a heap of repositories and when they are due. Entries may be out of date, but none is missing.
-        self._agenda: dict[str, list[tuple[float, str]]] = {}
-        self._running: set[_Repository] = set()
+        self._agenda = Agenda()
         self._wake = asyncio.Event()
 
     def lookup(
@@ -129,31 +77,40 @@ class DigestResolver:
 
         Args:
             reference: a reference by tag; one with a digest needs no looking up.
-            app: who asks, and is told of changes.
+            app: the app that asks; `on_change` is called with it.
             request: the user's wish for a fresh answer. A value that the app has not given before makes the
                 answer `Pending` until a registry has been asked after this moment, `Failed` when that fails.
-            known: the digest that the app has already; an answer that says the same is no news to it.
+            known: the digest that the app runs; an answer that says the same is no news to it. Where the tag
+                points elsewhere, the registry is also asked whether it still has this one (`running_gone`).
         """
         if reference.digest is not None:
             raise ValueError(f"{reference} has a digest already")
-        if self._asked_by.get(app, reference) != reference:
+        refusal = self._policy.refusal(reference)
+        if refusal is not None or self._asked_by.get(app, reference) != reference:
             self.forget(app)
+        if refusal is not None:
+            return Failed(error=refusal)
         self._asked_by[app] = reference
         tag, ask = self._register(reference, app, request)
+        ask.known = known
         answer = tag.answer(ask)
         if isinstance(answer, Pending):
-            ask.told = (known, None) if known else None
+            ask.reported = (known, None, False) if known else None
             self._hasten(reference, tag)
         else:
-            ask.told = _news(answer)
+            ask.reported = news(answer)
         return answer
+
+    def runs_by_tag(self, reference: ImageReference) -> bool:
+        """Whether the platform team has the tags of this registry left as they are: there is nothing to look up."""
+        return self._policy.runs_by_tag(reference)
 
     def forget(self, app: Key) -> None:
         """Let go of what `app` asked for; to be called when it is deleted or names a digest itself."""
         reference = self._asked_by.pop(app, None)
         if reference is None:
             return
-        key = (reference.registry, reference.repository)
+        key = _repository(reference)
         tag = self._tags[key][reference]
         del tag.asks[app]
         if not tag.asks:
@@ -172,95 +129,118 @@ class DigestResolver:
                 await asyncio.sleep(self._timing.gather)
                 self._wake.clear()
 
-    def _register(self, reference: ImageReference, app: Key, request: str | None) -> tuple[_Tag, _Ask]:
+    def _register(self, reference: ImageReference, app: Key, request: str | None) -> tuple[Tag, Ask]:
         now = self._clock()
-        tags = self._tags.setdefault((reference.registry, reference.repository), {})
-        tag = tags.setdefault(reference, _Tag())
+        tags = self._tags.setdefault(_repository(reference), {})
+        tag = tags.setdefault(reference, Tag())
         ask = tag.asks.get(app)
         if ask is None:
             since = now - self._timing.fresh_for if request is None else now
-            ask = tag.asks[app] = _Ask(since=since, request=request)
+            ask = tag.asks[app] = Ask(since=since, request=request)
+            if tag.due <= now:  # it waits already, but not in this namespace's name
+                self._agenda.put(_repository(reference), tag.due, {app.namespace})
+                self._wake.set()
         elif request is not None and request != ask.request:
             ask.since, ask.request = now, request
         return tag, ask
 
-    def _hasten(self, reference: ImageReference, tag: _Tag) -> None:
+    def _hasten(self, reference: ImageReference, tag: Tag) -> None:
         now = self._clock()
         if tag.due > now:
             tag.due = now
-            self._put_on_agenda((reference.registry, reference.repository))
+            self._put_on_agenda(_repository(reference))
             self._wake.set()
 
-    def _put_on_agenda(self, key: _Repository) -> None:
-        due = min(tag.due for tag in self._tags[key].values())
-        heappush(self._agenda.setdefault(key[0], []), (due, key[1]))
+    def _put_on_agenda(self, key: Repository) -> None:
+        tags = self._tags[key].values()
+        namespaces = {app.namespace for tag in tags for app in tag.asks}
+        self._agenda.put(key, min(tag.due for tag in tags), namespaces)
 
     def _start_due(self, lookups: asyncio.TaskGroup) -> float | None:
-        """Start what is due and has room, the longest due first.
-
-        Return when the next becomes due, or None where only an end or a new question can bring that about.
-        """
+        """Start what is due and has room; return when the next becomes due, if time alone brings that about."""
         now = self._clock()
-        busy = Counter(registry for registry, _ in self._running)
-        upcoming = []
-        for registry, agenda in sorted(self._agenda.items(), key=lambda item: item[1][0]):
-            room = min(MAX_LOOKUPS_PER_REGISTRY - busy[registry], MAX_LOOKUPS - len(self._running))
-            while room > 0 and agenda and agenda[0][0] <= now:
-                _, repository = heappop(agenda)
-                room -= self._start((registry, repository), now, lookups)
-            if not agenda:
-                del self._agenda[registry]
-            elif agenda[0][0] > now:
-                upcoming.append(agenda[0][0])
-        return min(upcoming, default=None)
+        return self._agenda.start_due(now, lambda key: self._start(key, now, lookups))
 
-    def _start(self, key: _Repository, now: float, lookups: asyncio.TaskGroup) -> bool:
+    def _start(self, key: Repository, now: float, lookups: asyncio.TaskGroup) -> bool:
         """Ask about a repository, unless its entry on the agenda has been overtaken by events."""
-        if key in self._running or key not in self._tags:
+        if key not in self._tags:
             return False
         batch = self._batch(key, now)
         if not batch:
             self._put_on_agenda(key)
             return False
-        self._running.add(key)
         lookups.create_task(self._ask_registry(key, batch), name=f"digests of {'/'.join(key)}")
         return True
 
-    def _batch(self, key: _Repository, now: float) -> list[ImageReference]:
+    def _batch(self, key: Repository, now: float) -> list[ImageReference]:
         """What is due in the repository, and with it what soon will be: so its refreshes stay together."""
         tags = self._tags[key]
         if all(tag.due > now for tag in tags.values()):
             return []
         soon = now + self._timing.refresh / 5
-        return [reference for reference, tag in tags.items() if tag.due <= (now if tag.failures else soon)]
+        due = [reference for reference, tag in tags.items() if tag.due <= (now if tag.failures else soon)]
+        limit = MAX_BATCH_ECR if due[0].ecr else MAX_BATCH
+        return sorted(due, key=lambda reference: tags[reference].due)[:limit]
 
-    async def _ask_registry(self, key: _Repository, references: list[ImageReference]) -> None:
+    async def _ask_registry(self, key: Repository, references: list[ImageReference]) -> None:
         asked_at = self._clock()
         source = self._ecr if references[0].ecr else self._others
         try:
             answers = await source.resolve(references)
+            self._record_all(key, references, answers, asked_at)
+            await self._find_gone(key, references, source)
         except Exception:  # noqa: BLE001 - one source's defect must not stop the others
             _LOG.exception("Asking %s for digests failed by a defect of the operator", "/".join(key))
-            answers = {}
+            self._record_all(key, references, {}, asked_at)
         except asyncio.CancelledError:
-            self._running.discard(key)
+            self._agenda.done(key)
             self._postpone(key, references)
             raise
-        self._running.discard(key)
+        self._agenda.done(key)
         self._wake.set()
         jitter = random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, hides nothing
-        for reference in references:
-            tag = self._tags.get(key, {}).get(reference)
-            if tag is not None:
-                answer = answers.get(reference) or _no_answer(reference)
-                self._record(tag, reference, answer, asked_at)
-                self._schedule(tag, asked_at, jitter)
-                self._tell(tag)
+        for tag in self._known(key, references).values():
+            self._schedule(tag, asked_at, jitter)
+            self._report(tag)
         if key in self._tags:
             self._put_on_agenda(key)
 
-    def _postpone(self, key: _Repository, references: Sequence[ImageReference]) -> None:
-        """Ask again a little later; somebody has cancelled the question."""
+    def _known(self, key: Repository, references: Sequence[ImageReference]) -> dict[ImageReference, Tag]:
+        """Return the tags of `references` that are still asked for."""
+        tags = self._tags.get(key, {})
+        return {reference: tags[reference] for reference in references if reference in tags}
+
+    def _record_all(
+        self,
+        key: Repository,
+        references: Sequence[ImageReference],
+        answers: Mapping[ImageReference, Answer],
+        asked_at: float,
+    ) -> None:
+        for reference, tag in self._known(key, references).items():
+            self._record(tag, reference, answers.get(reference) or _no_answer(reference), asked_at)
+
+    async def _find_gone(
+        self, key: Repository, references: Sequence[ImageReference], source: DigestSource
+    ) -> None:
+        """Ask whether the digests are still there that apps run and the tags do not point to any more."""
+        doubtful = {
+            (reference, digest)
+            for reference, tag in self._known(key, references).items()
+            for digest in tag.doubtful()
+        }
+        asked = {digest: replace(reference, tag=None, digest=digest) for reference, digest in doubtful}
+        answers = await source.resolve(list(asked.values())) if asked else {}
+        there = {digest for digest, reference in asked.items() if isinstance(answers.get(reference), str)}
+        gone = {digest for digest, reference in asked.items() if _is_gone(answers.get(reference))}
+        for reference, tag in self._known(key, references).items():
+            if not tag.is_answered:
+                continue
+            wanted = {digest for at, digest in doubtful if at == reference}
+            tag.gone = frozenset(wanted & (gone | (tag.gone - there)))
+
+    def _postpone(self, key: Repository, references: Sequence[ImageReference]) -> None:
+        """Ask again a little later: the question was cancelled."""
         for reference in references:
             if (tag := self._tags.get(key, {}).get(reference)) is not None:
                 tag.due = self._clock() + self._timing.transient_backoff[0]
@@ -268,7 +248,7 @@ class DigestResolver:
             self._put_on_agenda(key)
         self._wake.set()
 
-    def _record(self, tag: _Tag, reference: ImageReference, answer: Answer, asked_at: float) -> None:
+    def _record(self, tag: Tag, reference: ImageReference, answer: Answer, asked_at: float) -> None:
         if isinstance(answer, str):
             if answer != tag.digest:
                 _LOG.info("%s is %s", reference.canonical, answer)
@@ -278,27 +258,29 @@ class DigestResolver:
             _LOG.warning("The digest of %s is not to be had: %s", reference.canonical, answer.message)
         tag.error, tag.failed_at, tag.failures = answer, asked_at, tag.failures + 1
 
-    def _schedule(self, tag: _Tag, asked_at: float, jitter: float) -> None:
+    def _schedule(self, tag: Tag, asked_at: float, jitter: float) -> None:
         now = self._clock()
         if any(ask.since > asked_at for ask in tag.asks.values()):
             tag.due = now
         elif tag.error is None:
             tag.due = now + self._timing.refresh * jitter
         else:
-            tag.due = now + _retry_delay(tag.error, tag.failures, self._timing) * jitter
+            tag.due = now + self._timing.retry_delay(tag.error, tag.failures) * jitter
 
-    def _tell(self, tag: _Tag) -> None:
+    def _report(self, tag: Tag) -> None:
         for app, ask in list(tag.asks.items()):
             answer = tag.answer(ask)
-            if not isinstance(answer, Pending) and _news(answer) != ask.told:
-                ask.told = _news(answer)
+            if not isinstance(answer, Pending) and news(answer) != ask.reported:
+                ask.reported = news(answer)
                 self._on_change(app)
 
 
-def _news(answer: Resolved | Failed) -> _News:
-    error = answer.error if isinstance(answer, Failed) else answer.stale_error
-    digest = answer.digest if isinstance(answer, Resolved) else None
-    return digest, (error.reason, error.message) if error else None
+def _repository(reference: ImageReference) -> Repository:
+    return Repository(registry=reference.registry, name=reference.repository)
+
+
+def _is_gone(answer: Answer | None) -> bool:
+    return isinstance(answer, ContainerAppError) and answer.reason in NOT_THERE
 
 
 def _no_answer(reference: ImageReference) -> Transient:
@@ -306,13 +288,3 @@ def _no_answer(reference: ImageReference) -> Transient:
         "RegistryUnavailable",
         f"{reference.registry} gave no answer about {reference.canonical}. It is asked again by itself.",
     )
-
-
-def _retry_delay(error: ContainerAppError, failures: int, timing: Timing) -> float:
-    """Exponential backoff; a registry that names its own delay is heeded, within reason."""
-    transient = isinstance(error, Transient)
-    first, longest = timing.transient_backoff if transient else timing.blocked_backoff
-    delay = min(longest, first * 2.0 ** min(failures - 1, 30))
-    if isinstance(error, Transient) and error.retry_after is not None:
-        delay = max(delay, min(error.retry_after, timing.blocked_backoff[1]))
-    return delay

@@ -83,9 +83,9 @@ def _values(name: str, schema: Schema) -> st.SearchStrategy[Any]:
 
 def _stock(name: str, schema: Schema) -> list[Any]:
     if "x-kubernetes-int-or-string" in schema:
-        return {"port": _PORTS, "maxUnavailable": _PERCENTAGES, "minAvailable": _PERCENTAGES}.get(
-            name, _QUANTITIES
-        )
+        if name in {"maxSurge", "maxUnavailable", "minAvailable"}:
+            return _PERCENTAGES
+        return _PORTS if name == "port" else _QUANTITIES
     if "enum" in schema:
         return [*schema["enum"] * 3, "Other"]
     if "maximum" in schema:

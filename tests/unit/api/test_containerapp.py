@@ -162,6 +162,10 @@ def test_there_are_bad_manifests_in_plenty() -> None:
             {"port": 80, "livenessProbe": {"httpGet": {"port": True}}},
             "spec.livenessProbe.httpGet.port: must be an integer or a string",
         ),
+        (
+            {"resources": {"requests": {"memory": "1" * 65}}},
+            "spec.resources.requests.memory: Too long: at most 64 characters",
+        ),
         ({"ports": [{"containerPort": 80}]}, "spec.ports[0].name: Required value: add the field"),
     ],
 )

@@ -156,3 +156,53 @@ def test_the_labels_of_a_monitor_are_beside_the_operators_own() -> None:
     """A Prometheus selects monitors by label, and so does the operator."""
     (monitor,) = _children({"port": 80, "metrics": {"port": 80, "labels": {"release": "p"}}}, "PodMonitor")
     assert monitor["metadata"]["labels"].items() >= {"release": "p", "containerapp.dev/app": "shop"}.items()
+
+
+@pytest.mark.parametrize(
+    ("probe", "given_deadline", "deadline"),
+    [
+        (None, None, 600),
+        (None, 60, 60),
+        ({"exec": {"command": ["x"]}}, None, 630),
+        (
+            {
+                "exec": {"command": ["x"]},
+                "initialDelaySeconds": 20,
+                "periodSeconds": 30,
+                "failureThreshold": 60,
+            },
+            None,
+            2420,
+        ),
+        ({"exec": {"command": ["x"]}, "failureThreshold": 30}, 301, 301),
+    ],
+)
+def test_the_deadline_outlasts_the_startup_probe(
+    probe: Manifest | None, given_deadline: int | None, deadline: int
+) -> None:
+    """A Pod that may still start must not make its rollout a failed one."""
+    rollout = {"progressDeadlineSeconds": given_deadline} if given_deadline else {}
+    spec: Manifest = {"rollout": rollout, **({"startupProbe": probe} if probe else {})}
+    (deployment,) = _children(spec, "Deployment")
+    assert deployment["spec"]["progressDeadlineSeconds"] == deadline
+
+
+@pytest.mark.parametrize(
+    ("rollout", "strategy"),
+    [
+        ({}, {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}}),
+        (
+            {"maxUnavailable": "50%"},
+            {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "50%", "maxSurge": "25%"}},
+        ),
+        (
+            {"maxSurge": 0, "maxUnavailable": 1},
+            {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}},
+        ),
+        ({"strategy": "Recreate"}, {"type": "Recreate"}),
+    ],
+)
+def test_the_strategy_is_kubernetes_own(rollout: Manifest, strategy: Manifest) -> None:
+    """A 0 that was given is no missing value."""
+    (deployment,) = _children({"rollout": rollout}, "Deployment")
+    assert deployment["spec"]["strategy"] == strategy

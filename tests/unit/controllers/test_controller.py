@@ -53,6 +53,10 @@ class Answering:
     def forget(self, _app: Key) -> None:
         """Nothing is kept."""
 
+    def runs_by_tag(self, _reference: ImageReference) -> bool:
+        """No registry's tags are left alone."""
+        return False
+
 
 def _view(app: ContainerApp, **rollout: Any) -> View:
     live = live_children(app)

@@ -26,9 +26,9 @@ from containerapp.core.model import (
     Manifest,
     Pending,
     PinnedImage,
-    Platform,
     Resolved,
 )
+from containerapp.core.policy import Platform
 from containerapp.errors import Blocked, Transient
 from tests.builders import (
     DEPLOYMENT,
@@ -197,6 +197,10 @@ class Answering:
         """Remember it."""
         self.forgotten.append(app)
 
+    def runs_by_tag(self, reference: images.ImageReference) -> bool:
+        """Leave the tags of one registry as they are."""
+        return reference.registry == "localhost:5001"
+
 
 def _resolved(digest: str = DIGEST, stale_error: Transient | None = None) -> Resolved:
     return Resolved(digest=digest, resolved_at=0.0, stale_error=stale_error)
@@ -305,3 +309,28 @@ def test_the_status_says_nothing_of_a_tag_where_the_deployment_alone_has_the_rec
     found = _found(Answering(answer), deployment=_deployment())
     assert isinstance(found, Pinned)
     assert (found.pin, found.latest_digest) == (pinned(), None)
+
+
+@pytest.mark.parametrize("running_gone", [False, True])
+def test_whether_the_running_digest_is_gone_is_carried_over(*, running_gone: bool) -> None:
+    """Whether the tag has moved or is gone as well."""
+    record = _status(DIGEST)
+    for answer in (
+        Resolved(digest=NEW_DIGEST, resolved_at=0.0, running_gone=running_gone),
+        Failed(error=MISSING, running_gone=running_gone),
+    ):
+        found = _found(Answering(answer), status=record)
+        assert isinstance(found, Pinned)
+        assert found.running_gone is running_gone
+
+
+def test_an_image_that_no_registry_is_asked_about_runs_by_its_tag() -> None:
+    """The nodes know it by that alone."""
+    digests = Answering()
+    app = an_app({"image": "shop:dev", "imagePullPolicy": "Never"})
+    found = [find_image(a_view(app, {}), digests), _found(digests, image="localhost:5001/shop:1")]
+    assert [each.pin.image for each in found if isinstance(each, Pinned)] == [
+        "docker.io/library/shop:dev",
+        "localhost:5001/shop:1",
+    ]
+    assert digests.forgotten == [KEY, KEY]

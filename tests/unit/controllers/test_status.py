@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from containerapp.api import images
 from containerapp.api.containerapp import ContainerApp
-from containerapp.controllers.containerapp.image import Image, Pinned, Resolving, Unavailable
+from containerapp.controllers.containerapp.image import Image, Pinned, Resolving, Unavailable, by_tag
 from containerapp.controllers.containerapp.inputs import Inputs
 from containerapp.controllers.containerapp.status import _ADDRESS_BOUND, compute_status
 from containerapp.core.model import Child, Gathered, Manifest, ObjectRef, Outcome, Resource
@@ -65,6 +66,25 @@ def _status(
 def _ready(status: Manifest) -> tuple[str, str, str]:
     ready = conditions(status)["Ready"]
     return ready["status"], ready["reason"], ready["message"]
+
+
+def test_an_image_that_runs_by_its_tag_has_no_digest() -> None:
+    """It was loaded onto the nodes: nobody can say which one it is, and the status does not."""
+    reference = images.parse("shop:dev", default_registry="docker.io")
+    status = _status(an_app({"imagePullPolicy": "Never"}), _outcome(Pinned(pin=by_tag(reference, None))))
+    assert conditions(status)["ImageResolved"]["reason"] == "ByTag"
+    assert status["image"] == {"requested": "shop:1.4.2", "reference": "docker.io/library/shop:dev"}
+
+
+def test_a_running_digest_that_is_gone_is_said_before_a_node_needs_it() -> None:
+    """The app is Ready, and the next Pod could not start: the condition says so, with the remedy."""
+    gone = _outcome(Pinned(pin=pinned(), latest_digest=NEW_DIGEST, running_gone=True))
+    status = _status(outcome=gone)
+    resolved = conditions(status)["ImageResolved"]
+    assert (resolved["status"], resolved["reason"]) == ("True", "DigestGone")
+    assert f"does not have {DIGEST} any more" in resolved["message"]
+    assert "kubectl annotate containerapp shop" in resolved["message"]
+    assert _ready(status)[0] == "True"
 
 
 def test_an_app_that_runs_is_ready_and_says_so_in_full() -> None:

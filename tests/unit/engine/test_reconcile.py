@@ -19,10 +19,10 @@ from containerapp.core.model import (
     Manifest,
     ObjectRef,
     Pending,
-    Platform,
     Resolved,
     Resource,
 )
+from containerapp.core.policy import Platform
 from containerapp.engine.apply import Applier
 from containerapp.engine.reconcile import Next, Reconciler, _sooner
 from containerapp.engine.recorder import Recorder
@@ -68,7 +68,7 @@ class World:
     controller: Controller = CONTAINER_APP
     api: FakeApi = field(default_factory=FakeApi)
     clock: Clock = field(default_factory=Clock)
-    digests: Mock = field(default_factory=Mock)
+    digests: Mock = field(default_factory=lambda: Mock(runs_by_tag=Mock(return_value=False)))
     events: list[Manifest] = field(default_factory=list)
 
     def __post_init__(self) -> None:

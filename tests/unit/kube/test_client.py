@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import unicodedata
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from containerapp.errors import Blocked, ContainerAppError, Transient
 from containerapp.kube.client import (
@@ -18,6 +21,7 @@ from containerapp.kube.client import (
     NamespaceTerminating,
     NotFound,
     connect,
+    encode,
     translate,
 )
 
@@ -153,3 +157,22 @@ async def test_a_failure_names_no_token(
                 await client.apply("/api/v1/namespaces/shop/services/web", {})
     assert "very-secret" not in caught.value.message
     assert "/services/web" in caught.value.message
+
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(_TEXT)
+@example("a\x85b \u2028 c\x7f it\x92s \ufeff\ufffe\uffff")
+def test_a_body_is_json_that_yaml_reads_alike(text: str) -> None:
+    """The API server's YAML parser takes U+0085 for a line break and refuses other control characters."""
+    written = encode({"value": text})
+    assert json.loads(written) == {"value": text}
+    bare = {character for character in written.decode() if not character.isascii() or character == "\x7f"}
+    assert not {each for each in bare if unicodedata.category(each) in {"Cc", "Zl", "Zp"}}
+    assert not bare & {"\ufeff", "\ufffe", "\uffff"}
+
+
+def test_other_characters_of_a_body_stand_as_they_are() -> None:
+    """Escaping all would double the size of a body in another language than English."""
+    assert encode({"city": "Zürich 🚀"}) == '{"city":"Zürich 🚀"}'.encode()

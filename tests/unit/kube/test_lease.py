@@ -14,6 +14,7 @@ from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 
+from containerapp.kube.access import LeaseAccess
 from containerapp.kube.lease import Leadership, _Election, _Lock
 
 _DURATION, _RENEW_DEADLINE, _RETRY = 15, 10, 2
@@ -112,13 +113,13 @@ class _Leases:
     async def create_namespaced_lease(self, _namespace: str, lease: V1Lease) -> None:
         self.lease = lease
 
-    async def replace_namespaced_lease(self, name: str, namespace: str, body: V1Lease) -> None:
-        del name, namespace
-        self.lease = body
+    async def replace_namespaced_lease(self, _name: str, _namespace: str, lease: V1Lease) -> None:
+        self.lease = lease
 
 
 async def _leader(leases: _Leases) -> tuple[Leadership, _Election]:
-    lock = _Lock("lease", "ops", "leader", cast("ApiClient", None))
+    access = LeaseAccess(lease="ops/lease", patience=_DURATION)
+    lock = _Lock("leader", cast("ApiClient", None), access)
     lock.api_instance = cast("CoordinationV1Api", leases)
     leadership = Leadership(
         api=cast("ApiClient", None),

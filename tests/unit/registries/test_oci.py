@@ -6,25 +6,32 @@ import asyncio
 import datetime as dt
 import hashlib
 import ipaddress
+import json
 import socket
 import ssl
 from collections import Counter
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import ResolveResult
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from yarl import URL
 
+from containerapp.api.artifacts import MANIFEST_TYPES
 from containerapp.api.images import ImageReference, parse
 from containerapp.errors import Blocked, ContainerAppError, Transient
-from containerapp.registries.oci import MANIFEST_TYPES, MAX_MANIFEST, OciSource, _manifest_url
+from containerapp.registries import refusals
+from containerapp.registries.addresses import NotPublic, PublicOnly
+from containerapp.registries.oci import OciSource
+from containerapp.registries.policy import Policy
+from containerapp.registries.web import MAX_BODY, MAX_KEPT, Web, open_web, proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -50,6 +57,9 @@ class Registry:
     media_type: str = INDEX
     body: bytes = MANIFEST
     digest: str | None = DIGEST
+    head_status: int | None = None
+    status_of_get: int = 200
+    refusal: bytes = b""
     redirect: str | None = None
     delay: float = 0
     address: str = ""
@@ -70,10 +80,15 @@ class Registry:
         if self.challenge and not welcome:
             challenge = self.challenge.replace("REALM", f"{self.address}/token")
             return web.Response(status=401, headers={"WWW-Authenticate": challenge})
+        if self.head_status is not None and request.method == "HEAD":
+            return web.Response(status=self.head_status)
+        if request.method == "GET" and self.status_of_get != 200:
+            return web.Response(status=self.status_of_get)
         if self.status != 200:
-            return web.Response(status=self.status, headers=self.headers)
+            return web.Response(status=self.status, headers=self.headers, body=self.refusal)
         digest = {"Docker-Content-Digest": self.digest} if self.digest else {}
-        return web.Response(body=self.body, content_type=self.media_type, headers=digest | self.headers)
+        headers = {"Content-Type": self.media_type} | digest | self.headers
+        return web.Response(body=self.body, headers=headers)
 
     async def token(self, request: web.Request) -> web.Response:
         """Answer like a token service that knows nobody."""
@@ -110,29 +125,37 @@ def _ignore(kind: str, outcome: str) -> None:
     del kind, outcome
 
 
+LOCAL = Policy(insecure=("127.0.0.1:*",))
+"""The registries of these tests are on loopback and have no TLS: as if the platform team had said so."""
+
+
 @asynccontextmanager
-async def opened(observe: Callable[[str, str], None] = _ignore) -> AsyncIterator[OciSource]:
+async def opened(
+    observe: Callable[[str, str], None] = _ignore, policy: Policy = LOCAL, patience: float = 20.0
+) -> AsyncIterator[OciSource]:
     """A source as the operator has it."""
-    async with aiohttp.ClientSession(trust_env=True) as session:
-        yield OciSource(session, observe=observe)
+    async with open_web(policy) as opened_web:
+        yield OciSource(opened_web, observe=observe, timeout=patience)
 
 
 def _reference(port: int, tag: str = "1", host: str = "127.0.0.1") -> ImageReference:
     return parse(f"{host}:{port}/team/shop:{tag}", default_registry="")
 
 
-async def _resolve(registry: Registry) -> str | ContainerAppError:
+async def _resolve(registry: Registry, policy: Policy = LOCAL) -> str | ContainerAppError:
     """Ask a new source for the one image of a registry."""
-    async with served(registry) as port, opened() as source:
+    async with served(registry) as port, opened(policy=policy) as source:
         reference = _reference(port)
         return (await source.resolve([reference]))[reference]
 
 
 def _failure(
-    answer: str | ContainerAppError, kind: type[ContainerAppError], reason: str
+    answer: str | ContainerAppError,
+    kind: type[ContainerAppError] | tuple[type[ContainerAppError], ...],
+    reason: str | None,
 ) -> ContainerAppError:
     assert isinstance(answer, kind), answer
-    assert answer.reason == reason
+    assert reason in {None, answer.reason}
     return answer
 
 
@@ -173,8 +196,8 @@ async def test_a_token_serves_until_it_expires() -> None:
     """A token of 100 seconds is used for 80, and not fetched again before."""
     registry = Registry(challenge=BEARER, tokens={"token": "sesame", "expires_in": 100})
     now = 0.0
-    async with served(registry) as port, aiohttp.ClientSession() as session:
-        source = OciSource(session, observe=_ignore, clock=lambda: now)
+    async with served(registry) as port, open_web(LOCAL) as opened_web:
+        source = OciSource(opened_web, observe=_ignore, clock=lambda: now)
         reference = _reference(port)
         for now in (0.0, 50.0, 79.0):  # noqa: B007 - the clock reads it
             assert (await source.resolve([reference]))[reference] == DIGEST
@@ -217,13 +240,12 @@ async def test_a_registry_that_tells_no_digest_has_its_manifest_hashed() -> None
     "registry",
     [
         Registry(media_type="text/html", digest=None),
-        Registry(media_type="application/vnd.docker.distribution.manifest.v1+prettyjws"),
         Registry(digest="sha256:short"),
     ],
 )
-async def test_what_is_no_image_is_not_taken_for_one(registry: Registry) -> None:
+async def test_what_is_no_registry_is_not_taken_for_one(registry: Registry) -> None:
     """A web site that answers 200 to everything would else give a digest that no node can pull."""
-    _failure(await _resolve(registry), Blocked, "UnsupportedManifest")
+    _failure(await _resolve(registry), Blocked, "NotARegistry")
 
 
 @pytest.mark.parametrize(
@@ -272,7 +294,7 @@ async def test_what_is_no_image_is_not_taken_for_one(registry: Registry) -> None
         (Registry(status=503), Transient, "RegistryUnavailable", "answers with HTTP status 503"),
         (Registry(status=400), Blocked, "RegistryRefused", "HTTP status 400"),
         (
-            Registry(digest=None, body=b"x" * (MAX_MANIFEST + 1)),
+            Registry(digest=None, body=b"x" * (MAX_BODY + 1)),
             Transient,
             "RegistryUnavailable",
             "check the host",
@@ -284,6 +306,223 @@ async def test_each_failure_has_its_reason_and_remedy(
 ) -> None:
     """What a user reads tells the failures apart and says what to do."""
     assert remedy in _failure(await _resolve(registry), kind, reason).message
+
+
+@pytest.mark.parametrize("status", [403, 404, 405, 501])
+async def test_a_registry_that_refuses_head_is_asked_by_get(status: int) -> None:
+    """Some, and some proxies before them, answer GET alone."""
+    registry = Registry(head_status=status)
+    assert await _resolve(registry) == DIGEST
+    assert registry.asked == ["HEAD /v2/team/shop/manifests/1", "GET /v2/team/shop/manifests/1"]
+
+
+async def test_a_digest_that_is_not_the_manifests_is_no_answer() -> None:
+    """A node would refuse what it pulls by it."""
+    registry = Registry(head_status=405, digest="sha256:" + "0" * 64)
+    _failure(await _resolve(registry), Transient, "RegistryUnavailable")
+
+
+def _manifest(config: str, **fields: object) -> bytes:
+    return json.dumps({"schemaVersion": 2, "config": {"mediaType": config}, "layers": [], **fields}).encode()
+
+
+def _offering(manifest: bytes) -> Registry:
+    return Registry(media_type=OCI, body=manifest, digest=f"sha256:{hashlib.sha256(manifest).hexdigest()}")
+
+
+CHART = _manifest("application/vnd.cncf.helm.config.v1+json")
+ARTIFACT = _manifest("application/vnd.oci.empty.v1+json", artifactType="application/vnd.acme.report")
+
+
+@pytest.mark.parametrize("head_status", [None, 405])
+@pytest.mark.parametrize(
+    ("manifest", "what"),
+    [
+        (CHART, "is a Helm chart, not a container image"),
+        (ARTIFACT, "is an artifact of type application/vnd.acme.report, not a container image"),
+    ],
+)
+async def test_a_chart_or_an_artifact_is_no_image(
+    manifest: bytes, what: str, head_status: int | None
+) -> None:
+    """Registries keep them beside images, with the same type of manifest: Pods would fail to pull for ever."""
+    registry = _offering(manifest)
+    registry.head_status = head_status
+    assert what in _failure(await _resolve(registry), Blocked, "UnsupportedManifest").message
+
+
+async def test_an_image_is_fetched_once_a_digest() -> None:
+    """To see that it is one: Docker Hub counts that as a pull, and a refresh must cost none."""
+    registry = _offering(_manifest("application/vnd.oci.image.config.v1+json"))
+    async with served(registry) as port, opened() as source:
+        for _ in range(3):
+            assert (await source.resolve([_reference(port)]))[_reference(port)] == registry.digest
+    assert [asked.partition(" ")[0] for asked in registry.asked] == ["HEAD", "GET", "HEAD", "HEAD"]
+
+
+async def test_an_image_whose_manifest_may_not_be_fetched_just_now_is_taken() -> None:
+    """A registry that limits pulls still tells digests; the node will see."""
+    registry = _offering(CHART)
+    async with served(registry) as port, opened() as source:
+        registry.status_of_get = 429
+        assert (await source.resolve([_reference(port)]))[_reference(port)] == registry.digest
+
+
+async def test_whether_a_digest_is_there_is_asked_like_a_tag() -> None:
+    """An app that runs by a digest wants to know when a lifecycle policy has removed it."""
+    registry = Registry()
+    async with served(registry) as port, opened() as source:
+        running = parse(f"127.0.0.1:{port}/team/shop@{DIGEST}", default_registry="")
+        assert (await source.resolve([running]))[running] == DIGEST
+        assert registry.asked == [f"HEAD /v2/team/shop/manifests/{DIGEST}"]
+        registry.status = 404
+        _failure((await source.resolve([running]))[running], Blocked, "ImageNotFound")
+
+
+@pytest.mark.parametrize(
+    "registry",
+    [
+        Registry(challenge="Bearer " + "a" * 8000),
+        Registry(challenge='Bearer realm="https://[/"'),
+        Registry(challenge=BEARER, token_body=b'{"token": "sesame", "expires_in": ' + b"9" * 400 + b"}"),
+        Registry(challenge=BEARER, token_body=b"[" * 60_000),
+        Registry(redirect="https://[/"),
+        Registry(redirect="https://\udcff.example.com:99999/"),
+        _offering(b"[" * 100_000),
+        _offering(b'{"config": {"mediaType": "\\u202e\\u001b[2J"}}'),
+    ],
+)
+async def test_whatever_a_registry_sends_is_a_failure_in_printable_words(registry: Registry) -> None:
+    """No answer is a bug of the operator's, and none reaches a terminal as it is."""
+    answer = await _resolve(registry)
+    assert isinstance(answer, ContainerAppError)
+    assert answer.message.isascii()
+    assert answer.message.isprintable()
+
+
+_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        _OK + b"Content-Type: text/\xff\r\nDocker-Content-Digest: " + DIGEST.encode() + b"\r\n\r\n",
+        _OK + b"Content-Type: \xe2\x80\xae\xe2\x81\xa6\r\n\r\n",
+        _OK + b"Content-Type: application/\x1b[31m\r\n\r\n",
+        _OK + f"Content-Type: {INDEX}\r\nDocker-Content-Digest: sha256:\xff\r\n\r\n".encode("latin-1"),
+        b"HTTP/1.1 307 Go\r\nLocation: https://\xff\xfe/\r\n\r\n",
+        b"HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer realm=\xff\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 10_000 + b"\r\n",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"",
+    ],
+)
+async def test_bytes_that_are_no_text_are_no_bug(answer: bytes) -> None:
+    """A status that cannot be written would be tried for ever, and counted as a bug of the operator's."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, opened() as source:
+        reference = _reference(server.sockets[0].getsockname()[1])
+        failure = (await source.resolve([reference]))[reference]
+    assert isinstance(failure, ContainerAppError)
+    assert failure.message.isascii()
+    assert failure.message.isprintable()
+
+
+async def test_a_registry_without_tls_is_told_from_one_that_nobody_trusts() -> None:
+    """There is no certificate to trust; the remedy is another one."""
+    answer = await _resolve(Registry(), Policy(private=("127.0.0.1:*",)))
+    assert "`insecureRegistries`" in _failure(answer, Blocked, "NoTls").message
+
+
+async def test_what_the_network_holds_is_told_of_listed_registries_alone() -> None:
+    """By the status of an app, its author could map what the operator reaches."""
+    for status in (400, 418, 503):
+        answer = await _resolve(Registry(status=status), LOCAL)
+        assert str(status) in _failure(answer, (Blocked, Transient), None).message
+    failures = {
+        refusals.coarse(failure, parse("elsewhere.example.com/shop:1", default_registry="")).message
+        for failure in (
+            refusals.unavailable("elsewhere.example.com", "cannot be connected to"),
+            refusals.no_answer(TimeoutError(), "elsewhere.example.com"),
+            refusals.no_answer(NotPublic(), "elsewhere.example.com"),
+            refusals.no_manifest(parse("elsewhere.example.com/shop:1", default_registry=""), "text/html"),
+        )
+    }
+    assert len(failures) == 1
+
+
+async def test_a_lifetime_of_ages_is_not_believed() -> None:
+    """A token of 10^300 seconds is used for less than an hour."""
+    registry = Registry(
+        challenge=BEARER, token_body=b'{"token": "sesame", "expires_in": ' + b"9" * 300 + b"}"
+    )
+    assert await _resolve(registry) == DIGEST
+
+
+async def test_bodies_of_refusals_are_left_where_they_are() -> None:
+    """What nobody reads costs no memory."""
+    async with served(Registry(status=404, refusal=b"x" * 3_000_000)) as port, open_web(LOCAL) as web_client:
+        url = URL(f"http://127.0.0.1:{port}/v2/team/shop/manifests/1")
+        answer = await web_client.request("GET", url, {}, timeout=5)
+    assert (answer.status, answer.body) == (404, b"")
+
+
+async def test_of_a_long_manifest_only_the_beginning_is_kept() -> None:
+    """It is hashed as it streams: many at once would take the operator's memory."""
+    body = b'{"manifests": [' + b" " * (MAX_BODY - 100) + b"]}"
+    registry = Registry(body=body, digest=None)
+    assert await _resolve(registry) == f"sha256:{hashlib.sha256(body).hexdigest()}"
+    async with served(registry) as port, open_web(LOCAL) as web_client:
+        url = URL(f"http://127.0.0.1:{port}/v2/team/shop/manifests/1")
+        answer = await web_client.request("GET", url, {}, timeout=5)
+    assert len(answer.body) == MAX_KEPT
+    assert not answer.whole
+
+
+async def test_several_tags_of_a_slow_registry_have_one_deadline() -> None:
+    """A repository with many tags does not hold its slot for as long as each of them may take."""
+    registry = Registry(delay=0.15)
+    async with served(registry) as port, opened(patience=0.2) as source:
+        answers = await source.resolve([_reference(port, str(number)) for number in range(20)])
+    assert len(registry.asked) < 8
+    _failure(answers[_reference(port, "19")], Transient, "RegistryUnavailable")
+
+
+async def test_the_environment_is_not_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A password of .netrc is for nobody whom a manifest names; loopback is no proxy's."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login operator password very-secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    registry = Registry()
+    assert await _resolve(registry) == DIGEST
+    assert registry.authorizations == [None]
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy"),
+    [
+        ("https://ghcr.io/v2/", "http://proxy:3128"),
+        ("http://registry.corp:5000/v2/", None),
+        ("https://registry.corp/v2/", None),
+        ("https://localhost:5000/v2/", None),
+        ("https://127.0.0.1/v2/", None),
+    ],
+)
+def test_an_explicit_proxy_is_used(url: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As HTTPS_PROXY and NO_PROXY of the operator's Pod say."""
+    for name in ("https_proxy", "http_proxy", "no_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", ".corp")
+    assert proxy_for(URL(url)) == proxy
 
 
 @pytest.mark.parametrize(
@@ -303,7 +542,7 @@ async def test_a_registry_in_trouble_is_not_asked_for_every_tag() -> None:
     calls: Counter[tuple[str, str]] = Counter()
     throttling, missing = Registry(status=429), Registry(status=404)
     async with opened(lambda *call: calls.update([call])) as source:
-        for registry, asked in ((throttling, 1), (missing, 3)):
+        for registry, asked in ((throttling, 1), (missing, 6)):
             async with served(registry) as port:
                 answers = await source.resolve([_reference(port, tag) for tag in ("1", "2", "3")])
             assert len(answers) == 3
@@ -344,9 +583,8 @@ async def test_a_registry_that_is_down_is_a_passing_fault() -> None:
 async def test_a_registry_that_hangs_is_given_up_in_time() -> None:
     """The lookup ends with our time-out, not with the registry's patience."""
     registry = Registry(delay=1)
-    async with served(registry) as port, aiohttp.ClientSession() as session:
+    async with served(registry) as port, opened(patience=0.1) as source:
         reference = _reference(port)
-        source = OciSource(session, observe=_ignore, timeout=0.1)
         answer = (await source.resolve([reference]))[reference]
     assert "does not answer in time" in _failure(answer, Transient, "RegistryUnavailable").message
 
@@ -356,29 +594,28 @@ async def test_a_registry_that_hangs_is_given_up_in_time() -> None:
     [
         ("nginx:1", "https://registry-1.docker.io/v2/library/nginx/manifests/1"),
         ("public.ecr.aws/nginx/nginx:1", "https://public.ecr.aws/v2/nginx/nginx/manifests/1"),
-        ("registry:5000/shop:1", "https://registry:5000/v2/shop/manifests/1"),
+        ("registry:5000/shop:1", "http://registry:5000/v2/shop/manifests/1"),
         ("10.0.0.1:5000/shop:1", "https://10.0.0.1:5000/v2/shop/manifests/1"),
         ("localhost.example.com/shop:1", "https://localhost.example.com/v2/shop/manifests/1"),
-        ("localhost/shop:1", "http://localhost/v2/shop/manifests/1"),
-        ("127.0.0.1:5000/shop:1", "http://127.0.0.1:5000/v2/shop/manifests/1"),
+        ("localhost/shop:1", "https://localhost/v2/shop/manifests/1"),
+        ("127.0.0.1:5000/shop:1", "https://127.0.0.1:5000/v2/shop/manifests/1"),
         ("[::1]:5000/shop:1", "http://[::1]:5000/v2/shop/manifests/1"),
         ("[2001:db8::1]:5000/shop:1", "https://[2001:db8::1]:5000/v2/shop/manifests/1"),
     ],
 )
-def test_only_a_loopback_registry_is_spoken_to_without_tls(text: str, url: str) -> None:
+async def test_only_a_registry_that_is_listed_is_asked_without_tls(text: str, url: str) -> None:
     """A digest that anyone on the way could change would be worth nothing. Docker Hub has a host of its own."""
-    assert str(_manifest_url(parse(text, default_registry="docker.io"))) == url
+    async with opened(policy=Policy(insecure=("registry:5000", "[::1]:5000"))) as source:
+        assert str(source._manifest_url(parse(text, default_registry="docker.io"))) == url
 
 
-class Names(AbstractResolver):
+class Names(PublicOnly):
     """Resolves the one name that our certificate is for, to loopback."""
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Return loopback for the registry's name, and fail for any other."""
+    async def look_up(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
+        """Return loopback for two names, and fail for any other."""
         del family
-        if host != NAME:
+        if host not in {NAME, "inside.example.com"}:
             raise OSError(f"no such host: {host}")
         return [
             {
@@ -390,9 +627,6 @@ class Names(AbstractResolver):
                 "flags": 0,
             }
         ]
-
-    async def close(self) -> None:
-        """Hold nothing."""
 
 
 @pytest.fixture
@@ -423,16 +657,19 @@ def certificate(tmp_path: Path) -> Path:
 
 
 async def _resolve_by_tls(
-    registry: Registry, certificate: Path, *, trusted: bool = True
+    registry: Registry, certificate: Path, *, trusted: bool = True, policy: Policy | None = None
 ) -> str | ContainerAppError:
     """Ask a registry that has a name and TLS, as all but loopback ones do."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     trust = ssl.create_default_context(cafile=str(certificate) if trusted else None)
-    connector = aiohttp.TCPConnector(resolver=Names(), ssl=trust)
+    policy = Policy(private=(f"{NAME}:*",)) if policy is None else policy
+    names = Names(may_be_private=lambda host, port: policy.may_be_private(f"{host}:{port}"))
+    connector = aiohttp.TCPConnector(resolver=names, ssl=trust)
     async with served(registry, tls) as port, aiohttp.ClientSession(connector=connector) as session:
         reference = _reference(port, host=NAME)
-        return (await OciSource(session, observe=_ignore).resolve([reference]))[reference]
+        source = OciSource(Web(session, session, policy), observe=_ignore)
+        return (await source.resolve([reference]))[reference]
 
 
 async def test_tls_with_a_trusted_certificate_works_throughout(certificate: Path) -> None:
@@ -451,7 +688,6 @@ async def test_an_untrusted_certificate_is_named_as_the_cause(certificate: Path)
     [
         Registry(challenge='Bearer realm="http://registry.example.com/token"'),
         Registry(challenge='Bearer realm="http://127.0.0.1/token"'),
-        Registry(challenge='Bearer realm="https://127.0.0.1/token"'),
         Registry(challenge='Bearer realm="http://169.254.169.254/latest/meta-data"'),
         Registry(challenge='Bearer realm="file:///etc/passwd"'),
         Registry(redirect="http://registry.example.com/v2/team/shop/manifests/1"),
@@ -463,6 +699,45 @@ async def test_a_registry_cannot_send_us_where_there_is_no_tls(registry: Registr
     """A manifest must not turn the operator against the metadata service or its own Pod's ports."""
     answer = await _resolve_by_tls(registry, certificate)
     assert "sends to an address without TLS" in _failure(answer, Transient, "RegistryUnavailable").message
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://169.254.169.254/latest/meta-data",
+        "https://127.0.0.1/",
+        "https://[::ffff:10.0.0.1]/",
+        "https://[64:ff9b::a00:1]/",
+        "https://2130706433/",
+        "https://0x7f.1/",
+        "https://metrics.localhost/",
+        "https://inside.example.com/",
+    ],
+)
+async def test_a_registry_cannot_send_us_into_a_private_network(target: str, certificate: Path) -> None:
+    """Neither by an address, in whatever notation, nor by a name that resolves to one; TLS does not change that."""
+    answer = await _resolve_by_tls(Registry(redirect=target), certificate)
+    assert "a private network" in _failure(answer, Transient, "RegistryUnavailable").message
+
+
+@pytest.mark.parametrize("realm", ["https://elsewhere.example.com/token", "https://127.0.0.1/token"])
+async def test_a_token_is_fetched_of_the_registrys_own_host_alone(realm: str, certificate: Path) -> None:
+    """A registry that nobody has listed must not have the operator ask others; a listed one may, within bounds."""
+    registry = Registry(challenge=f'Bearer realm="{realm}"')
+    answer = await _resolve_by_tls(registry, certificate)
+    _failure(answer, Transient, "RegistryUnavailable")
+    assert registry.token_queries == []
+
+
+async def test_a_private_registry_that_nobody_has_listed_is_not_reached(certificate: Path) -> None:
+    """Its name resolves to a private address: the answer is that of a host that does not exist."""
+    registry = Registry()
+    private = await _resolve_by_tls(registry, certificate, policy=Policy())
+    assert registry.asked == []
+    missing = await _resolve(Registry(), Policy())
+    message = _failure(private, Transient, "RegistryUnavailable").message
+    assert "does not answer as a public registry with TLS does" in message
+    assert "own Pod" in _failure(missing, Blocked, "LoopbackRegistry").message
 
 
 async def test_a_host_without_address_is_a_passing_fault(certificate: Path) -> None:

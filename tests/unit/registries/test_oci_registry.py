@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
+from containerapp.api.artifacts import MANIFEST_TYPES
 from containerapp.api.images import parse
 from containerapp.errors import Blocked
-from containerapp.registries.oci import MANIFEST_TYPES, OciSource
+from containerapp.registries.oci import OciSource
+from containerapp.registries.policy import Policy
+from containerapp.registries.web import open_web
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -98,16 +101,16 @@ async def test_every_kind_of_manifest_is_resolved_to_the_digest_of_its_bytes(reg
         )
         for number, (kind, manifest) in enumerate(manifests.items())
     }
-    async with aiohttp.ClientSession() as session:
-        source = OciSource(session, observe=lambda *_: None)
+    async with open_web(Policy(insecure=(registry,))) as opened_web:
+        source = OciSource(opened_web, observe=lambda *_: None)
         assert await source.resolve(list(pushed)) == pushed
 
 
 async def test_a_tag_that_moves_has_a_new_digest_and_one_that_is_not_there_has_none(registry: str) -> None:
     """Each lookup tells where the tag points now."""
     reference = parse(f"{registry}/team/shop:latest", default_registry="")
-    async with aiohttp.ClientSession() as session:
-        source = OciSource(session, observe=lambda *_: None)
+    async with open_web(Policy(insecure=(registry,))) as opened_web:
+        source = OciSource(opened_web, observe=lambda *_: None)
         missing = (await source.resolve([reference]))[reference]
         assert isinstance(missing, Blocked)
         assert missing.reason == "ImageNotFound"

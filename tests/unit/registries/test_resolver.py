@@ -13,8 +13,10 @@ import pytest
 from containerapp.api.images import ImageReference, parse
 from containerapp.core.model import Failed, Key, Lookup, Pending, Resolved
 from containerapp.errors import Blocked, Transient
-from containerapp.registries import resolver as digests
-from containerapp.registries.resolver import Answer, DigestResolver, Timing
+from containerapp.registries import agenda
+from containerapp.registries.policy import Policy
+from containerapp.registries.resolver import MAX_BATCH, Answer, DigestResolver
+from containerapp.registries.tags import Timing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -25,8 +27,8 @@ DOWN = Transient("RegistryUnavailable", "It is down.")
 MISSING = Blocked("ImageNotFound", "There is none.")
 
 
-def _key(name: str) -> Key:
-    return Key("ContainerApp", "prod", name)
+def _key(name: str, namespace: str = "prod") -> Key:
+    return Key("ContainerApp", namespace, name)
 
 
 SHOP, CART = _key("shop"), _key("cart")
@@ -102,11 +104,18 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def running(timing: Timing = PATIENT, source: Source | None = None) -> AsyncIterator[Bench]:
+async def running(
+    timing: Timing = PATIENT,
+    source: Source | None = None,
+    ecr: Source | None = None,
+    policy: Policy | None = None,
+) -> AsyncIterator[Bench]:
     """Run a resolver, and stop it cleanly."""
     source = source or Source()
     called: list[Key] = []
-    resolver = DigestResolver(ecr=Source(), others=source, on_change=called.append, timing=timing)
+    resolver = DigestResolver(
+        ecr=ecr or Source(), others=source, on_change=called.append, policy=policy, timing=timing
+    )
     task = asyncio.create_task(resolver.run())
     yield Bench(resolver=resolver, source=source, called=called)
     task.cancel()
@@ -249,7 +258,7 @@ def test_backs_off_exponentially_and_heeds_the_registry(
     error: Transient | Blocked, failures: int, seconds: float
 ) -> None:
     """Passing faults are retried quickly, others slowly, and no registry makes us wait for hours."""
-    assert digests._retry_delay(error, failures, Timing()) == seconds
+    assert Timing().retry_delay(error, failures) == seconds
 
 
 async def test_a_request_waits_for_an_answer_that_is_newer_than_itself() -> None:
@@ -391,25 +400,25 @@ async def test_a_hanging_registry_has_its_share_of_lookups_and_delays_no_other()
     """Apps of another registry start at once; those of the hanging one when it recovers."""
     async with running(source=Source(stuck={"slow.example.com"})) as bench:
         for number in range(100):
-            bench.resolver.lookup(_tag(f"slow.example.com/shop-{number}:1"), _key(f"slow-{number}"))
-        await until(lambda: bench.source.running["slow.example.com"] == digests.MAX_LOOKUPS_PER_REGISTRY)
+            bench.resolver.lookup(_tag(f"slow.example.com/shop-{number}:1"), _key(f"slow-{number}", "slow"))
+        await until(lambda: bench.source.running["slow.example.com"] == agenda.MAX_LOOKUPS_PER_REGISTRY)
         assert _digest(await bench.answer("fast.example.com/shop:1")) == ONE
         assert bench.called == [SHOP]
         bench.source.open.set()
         await until(lambda: len(bench.called) == 101)
-        assert bench.source.most["slow.example.com"] == digests.MAX_LOOKUPS_PER_REGISTRY
+        assert bench.source.most["slow.example.com"] == agenda.MAX_LOOKUPS_PER_REGISTRY
 
 
 async def test_lookups_in_all_are_bounded() -> None:
     """However many registries users name, so many questions are open at most."""
-    hosts = [f"r{number}.example.com" for number in range(3 * digests.MAX_LOOKUPS)]
+    hosts = [f"r{number}.example.com" for number in range(3 * agenda.MAX_LOOKUPS)]
     async with running(source=Source(stuck=set(hosts))) as bench:
         for host in hosts:
-            bench.resolver.lookup(_tag(f"{host}/shop:1"), _key(host))
-        await until(lambda: bench.source.running.total() == digests.MAX_LOOKUPS)
+            bench.resolver.lookup(_tag(f"{host}/shop:1"), _key("shop", host))
+        await until(lambda: bench.source.running.total() == agenda.MAX_LOOKUPS)
         bench.source.open.set()
         await until(lambda: len(bench.called) == len(hosts))
-        assert bench.source.most_at_all == digests.MAX_LOOKUPS
+        assert bench.source.most_at_all == agenda.MAX_LOOKUPS
 
 
 async def test_a_sources_defect_fails_its_own_question_only(caplog: pytest.LogCaptureFixture) -> None:
@@ -457,3 +466,142 @@ async def test_a_question_that_somebody_else_cancels_is_put_again(forgotten: tup
             if app.name not in forgotten:
                 assert _digest(await bench.answer(text, app)) == ONE
         assert len(bench.source.calls) == (1 if len(forgotten) == 2 else 2)
+
+
+async def test_the_lookups_of_one_namespace_leave_room_for_the_others() -> None:
+    """Sixty apps whose five registries hang hold no more slots than their namespace has; nobody else waits for them."""
+    hosts = [f"slow{number}.example.com" for number in range(5)]
+    async with running(source=Source(stuck=set(hosts))) as bench:
+        for number in range(60):
+            image = f"{hosts[number % 5]}/shop-{number}:1"
+            bench.resolver.lookup(_tag(image), _key(str(number), "hostile"))
+        await until(lambda: bench.source.running.total() == agenda.MAX_LOOKUPS_PER_NAMESPACE)
+        assert _digest(await bench.answer("fast.example.com/shop:1")) == ONE
+        assert _digest(await bench.answer("fast.example.com/shop:2", CART)) == ONE
+        bench.source.open.set()
+        await until(lambda: len(bench.called) == 62)
+        assert bench.source.most_at_all <= agenda.MAX_LOOKUPS_PER_NAMESPACE + 1
+
+
+async def test_a_namespace_with_nothing_under_way_comes_first() -> None:
+    """Where all slots are taken, the next that is free is for who has none, however long others have waited."""
+    async with running(source=Source(stuck={"ghcr.io"})) as bench:
+        for number in range(20):
+            bench.resolver.lookup(_tag(f"shop-{number}:1"), _key(str(number), "busy"))
+        await until(lambda: bench.source.running.total() == agenda.MAX_LOOKUPS_PER_REGISTRY)
+        bench.resolver.lookup(_tag("late:1"), SHOP)
+        await asyncio.sleep(0.03)
+        bench.source.open.set()
+        await until(lambda: len(bench.called) == 21)
+        assert bench.source.calls.index(["acme/late:1"]) <= agenda.MAX_LOOKUPS_PER_REGISTRY + 1
+
+
+async def test_a_repository_is_not_kept_waiting_by_the_namespace_that_asked_first() -> None:
+    """The same image, wanted by a namespace that has its slots full and by one that has none in use."""
+    async with running(source=Source(stuck={"slow.example.com"})) as bench:
+        for number in range(20):
+            bench.resolver.lookup(_tag(f"slow.example.com/shop-{number}:1"), _key(str(number), "hostile"))
+        await until(lambda: bench.source.running.total() == agenda.MAX_LOOKUPS_PER_NAMESPACE)
+        bench.resolver.lookup(_tag("fast.example.com/shop:1"), _key("fast", "hostile"))
+        await asyncio.sleep(0.03)
+        assert _digest(await bench.answer("fast.example.com/shop:1", SHOP)) == ONE
+
+
+async def test_ecr_has_slots_of_its_own() -> None:
+    """Registries of strangers that hang, in many namespaces, do not delay an app whose image is in ECR."""
+    hosts = [f"r{number}.example.com" for number in range(2 * agenda.MAX_LOOKUPS)]
+    async with running(source=Source(stuck=set(hosts)), ecr=Source(default=TWO)) as bench:
+        for host in hosts:
+            bench.resolver.lookup(_tag(f"{host}/shop:1"), _key("shop", host))
+        await until(lambda: bench.source.running.total() == agenda.MAX_LOOKUPS)
+        private = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop:1"
+        assert _digest(await bench.answer(private)) == TWO
+
+
+async def test_ecrs_slots_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repositories of many accounts cost no more calls at a time."""
+    monkeypatch.setattr(agenda, "MAX_LOOKUPS", 4)
+    hosts = [f"{number:012}.dkr.ecr.eu-west-1.amazonaws.com" for number in range(12)]
+    ecr = Source(stuck=set(hosts))
+    async with running(ecr=ecr) as bench:
+        for host in hosts:
+            bench.resolver.lookup(_tag(f"{host}/shop:1"), _key("shop", host))
+        await until(lambda: ecr.running.total() == 4)
+        ecr.open.set()
+        await until(lambda: len(bench.called) == 12)
+        assert ecr.most_at_all == 4
+
+
+async def test_the_tags_of_a_repository_are_asked_for_in_bounded_numbers() -> None:
+    """A registry that answers one by one gives its slot back in time; all of them get their turn."""
+    async with running() as bench:
+        for number in range(50):
+            bench.resolver.lookup(_tag(f"shop:{number}"), _key(str(number)))
+        await until(lambda: len(bench.called) == 50)
+        assert max(map(len, bench.source.calls)) == MAX_BATCH
+
+
+async def test_a_registry_that_is_not_allowed_is_not_asked() -> None:
+    """The app reads why; nothing of it is kept."""
+    async with running(policy=Policy(allowed=("ghcr.io/acme/*",))) as bench:
+        await bench.answer("shop:1")
+        answer = bench.resolver.lookup(_tag("elsewhere.example.com/shop:1"), SHOP)
+        assert isinstance(answer, Failed)
+        assert answer.error.reason == "RegistryNotAllowed"
+        assert bench.resolver._asked_by == {}
+        assert len(bench.source.calls) == 1
+
+
+def test_a_registry_whose_tags_are_left_alone_is_known() -> None:
+    """What nodes have under a name of their own cannot be looked up."""
+    policy = Policy(by_tag=("localhost:5001",))
+    resolver = DigestResolver(ecr=Source(), others=Source(), on_change=lambda _: None, policy=policy)
+    assert resolver.runs_by_tag(_tag("localhost:5001/shop:1"))
+    assert not resolver.runs_by_tag(_tag("shop:1"))
+
+
+async def test_a_running_digest_that_is_gone_is_news() -> None:
+    """The tag has moved, and a lifecycle policy has removed the image without a tag that Pods are started from."""
+    async with running(EAGER, Source(default=TWO)) as bench:
+        running_one = f"acme/shop@{ONE[:19]}"
+        bench.resolver.lookup(_tag("shop:1"), SHOP, known=ONE)
+        await until(lambda: bench.called == [SHOP])
+        answer = bench.resolver.lookup(_tag("shop:1"), SHOP, known=ONE)
+        assert (_digest(answer), _gone(answer)) == (TWO, False)
+        assert [running_one] in bench.source.calls
+        bench.source.answers[running_one] = MISSING
+        await until(lambda: bench.called == [SHOP, SHOP])
+        answer = bench.resolver.lookup(_tag("shop:1"), SHOP, known=ONE)
+        assert (_digest(answer), _gone(answer)) == (TWO, True)
+        for doubt in (DOWN, TWO):  # nobody can tell; then it is there again
+            bench.source.answers[running_one] = doubt
+            count = len(bench.source.calls)
+            await until(lambda: len(bench.source.calls) > count + 4)  # noqa: B023 - waited for within the turn
+        await until(lambda: bench.called == [SHOP, SHOP, SHOP])
+        assert not _gone(bench.resolver.lookup(_tag("shop:1"), SHOP, known=ONE))
+
+
+async def test_a_running_digest_is_asked_for_where_the_tag_is_gone_too() -> None:
+    """All that the app runs was deleted: the failure says so."""
+    async with running(source=Source(default=MISSING)) as bench:
+        bench.resolver.lookup(_tag("shop:1"), SHOP, known=ONE)
+        await until(lambda: bench.called == [SHOP])
+        answer = bench.resolver.lookup(_tag("shop:1"), SHOP, known=ONE)
+        assert answer == Failed(error=MISSING, running_gone=True)
+        bench.source.default = DOWN
+        await until(lambda: isinstance(bench.resolver.lookup(_tag("shop:1"), SHOP, known=ONE), Failed))
+        await until(lambda: bench.called == [SHOP, SHOP])
+        assert _gone(bench.resolver.lookup(_tag("shop:1"), SHOP, known=ONE))
+
+
+async def test_a_running_digest_that_the_tag_points_to_costs_no_question() -> None:
+    """It is there: the tag says so."""
+    async with running(EAGER) as bench:
+        bench.resolver.lookup(_tag("shop:1"), SHOP, known=ONE)
+        await until(lambda: len(bench.source.calls) > 3)
+        assert {call for calls in bench.source.calls for call in calls} == {"acme/shop:1"}
+
+
+def _gone(answer: Lookup) -> bool:
+    assert isinstance(answer, Resolved | Failed), answer
+    return answer.running_gone

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Strict
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from containerapp.api.schema.quantity import QUANTITY_PATTERN, is_quantity, quantity
+from containerapp.api.schema.quantity import MAX_LENGTH, QUANTITY_PATTERN, is_quantity, quantity
 from containerapp.api.schema.rules import Rule, matches, never
 
 if TYPE_CHECKING:
@@ -31,7 +31,14 @@ class IntOrString:
         """The integer or string itself; anything else is refused."""
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise PydanticCustomError("type", "must be an integer or a string (put a fraction in quotes)")
+        if len(str(value)) > self.longest:
+            raise PydanticCustomError("string_too_long", "too long", {"max_length": self.longest})
         return str(value) if self.text else value
+
+    @property
+    def longest(self) -> int:
+        """The most characters that the text may have."""
+        return MAX_LENGTH if self.text else 15
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.check)
@@ -39,7 +46,7 @@ class IntOrString:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"x-kubernetes-int-or-string": True, "maxLength": 64 if self.text else 15}
+        return {"x-kubernetes-int-or-string": True, "maxLength": self.longest}
 
 
 def _within(low: int, high: int) -> Any:
@@ -53,6 +60,7 @@ UserOrGroup = Annotated[int, Strict(), _within(0, 2147483647)]
 Replicas = Annotated[int, Strict(), _within(0, 1000)]
 GraceSeconds = Annotated[int, Strict(), _within(0, 7200)]
 Seconds = Annotated[int, Strict(), _within(1, 3600)]
+Deadline = Annotated[int, Strict(), _within(1, 2147483647)]
 Delay = Annotated[int, Strict(), _within(0, 3600)]
 Threshold = Annotated[int, Strict(), _within(1, 1000)]
 ScaledReplicas = Annotated[int, Strict(), _within(1, 1000)]
@@ -128,17 +136,16 @@ EnvName = Annotated[
     str,
     Field(max_length=253),
     matches(
-        r"[-._a-zA-Z][-._a-zA-Z0-9]*",
-        "an env name has letters, digits, '_', '-' and '.', and starts with no digit: rename it, as in"
-        " LOG_LEVEL",
+        r"[ -<>-~]+",
+        "an env name has printable ASCII characters but no '=', and at least one: rename it, as in LOG_LEVEL",
     ),
 ]
 EnvPrefix = Annotated[
     str,
     Field(max_length=253),
     matches(
-        r"([-._a-zA-Z][-._a-zA-Z0-9]*)?",
-        "an envFrom prefix has letters, digits, '_', '-' and '.', and starts with no digit, as in DB_",
+        r"[ -<>-~]*",
+        "an envFrom prefix has printable ASCII characters but no '=', as in DB_",
     ),
 ]
 DataKey = Annotated[

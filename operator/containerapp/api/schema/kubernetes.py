@@ -8,6 +8,7 @@ breaks Pod Security.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
@@ -30,7 +31,7 @@ from containerapp.api.schema.fields import (
     Text,
     Threshold,
 )
-from containerapp.api.schema.quantity import quantity
+from containerapp.api.schema.quantity import BYTES_PATTERN, COUNT_PATTERN, quantity
 from containerapp.api.schema.rules import ApiModel, ListMap, Rule, is_empty
 
 
@@ -151,7 +152,8 @@ class EnvVar(ApiModel):
     """One environment variable: a name and a value, or a name and where the value comes from."""
 
     name: EnvName
-    """Name of the variable, for example `LOG_LEVEL`."""
+    """Name of the variable, for example `LOG_LEVEL`: printable ASCII characters but `=`. Before Kubernetes 1.32
+    only letters, digits, `_`, `-` and `.`, and no digit first; a program on .NET reads `__` for `:`."""
     value: Text | None = None
     """Value as it is. `$(OTHER)` is replaced by the variable OTHER when that stands earlier in the list;
     `$$(OTHER)` is left as `$(OTHER)`. Put a number or a boolean in quotes."""
@@ -207,6 +209,19 @@ def _known_resource(name: str) -> bool:
     return known or re.fullmatch(_HUGE_PAGES, name) is not None
 
 
+def _amounts(cel: str, concerns: Callable[[str], bool], pattern: str, message: str) -> Rule:
+    """The amounts of the resources that the rule concerns match the pattern, unless they are no quantities."""
+    compiled = re.compile(pattern)
+    return Rule(
+        cel=f"self.all(name, !({cel}) || !isQuantity(string(self[name]))"
+        f" || string(self[name]).matches(r'^{pattern}$'))",
+        holds=lambda amounts: all(
+            not concerns(name) or compiled.fullmatch(amount) for name, amount in amounts.items()
+        ),
+        message=message,
+    )
+
+
 ResourceAmounts = Annotated[
     dict[str, Quantity],
     Field(max_length=16),
@@ -217,14 +232,18 @@ ResourceAmounts = Annotated[
         message="resources are cpu, memory, ephemeral-storage, hugepages-2Mi and the like, or a device as in"
         " nvidia.com/gpu: correct the name",
     ),
-    Rule(
-        cel="self.all(name, name == 'cpu' || !isQuantity(string(self[name]))"
-        " || quantity(string(self[name])).isInteger())",
-        holds=lambda amounts: all(
-            name == "cpu" or quantity(amount).denominator == 1 for name, amount in amounts.items()
-        ),
-        message="memory, storage and devices are counted in whole numbers, and a small m means thousandths:"
-        " write Mi or Gi, as in 256Mi",
+    _amounts(
+        "name.contains('/')",
+        lambda name: "/" in name,
+        COUNT_PATTERN,
+        "devices are counted in whole numbers: write 1 or more, as in nvidia.com/gpu: 1",
+    ),
+    _amounts(
+        "name != 'cpu' && !name.contains('/')",
+        lambda name: name != "cpu" and "/" not in name,
+        BYTES_PATTERN,
+        "memory and storage are counted in bytes, and a small m means thousandths of one: write a unit as in"
+        " 256Mi or 1.5Gi",
     ),
 ]
 

@@ -21,7 +21,10 @@ from containerapp.controllers.containerapp.image import Pinned, Resolving, Unava
 from containerapp.controllers.containerapp.inputs import Inputs
 from containerapp.controllers.containerapp.rollout import Rollout
 from containerapp.controllers.containerapp.status import compute_status
+from containerapp.controllers.platform import check
 from containerapp.core.model import APP_LABEL, Controller, Digests, Gathered, ObjectRef, View
+from containerapp.core.policy import Platform
+from containerapp.errors import InvalidSpec
 
 OWNS = (
     service_account.CHILD,
@@ -31,6 +34,11 @@ OWNS = (
     pod_disruption_budget.CHILD,
     pod_monitor.CHILD,
 )
+
+
+def forbidden(app: ContainerApp, platform: Platform) -> InvalidSpec | None:
+    """Return what to edit where the app asks for something that the platform forbids."""
+    return check(app, platform.policy)
 
 
 def gather(view: View, digests: Digests) -> Gathered:
@@ -86,6 +94,7 @@ CONTAINER_APP = Controller(
     definition=DEFINITION,
     label=APP_LABEL,
     parse=ContainerApp.parse,
+    forbidden=forbidden,
     owns=OWNS,
     gather=gather,
     settled=settled,

@@ -36,12 +36,14 @@ class Pinned:
 
     `latest_digest` is where the tag points now, if elsewhere; `news_error` why that is not known at present. `asked` is
     False until a registry has been asked since the start: what the status says of the tag holds until then.
+    `running_gone`: the registry does not have the digest of `pin` any more.
     """
 
     pin: PinnedImage
     latest_digest: str | None = None
     news_error: ContainerAppError | None = None
     asked: bool = True
+    running_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,9 @@ def find_image(view: View, digests: Digests) -> Image:
     if reference.digest is not None:
         digests.forget(key)
         return Pinned(pin=pin(reference, reference.digest, refresh_token(app)))
+    if never_pulls(app) or digests.runs_by_tag(reference):
+        digests.forget(key)
+        return Pinned(pin=by_tag(reference, refresh_token(app)))
     record = recorded_pin(app, reference, deployment)
     if record is not None and answers_refresh(record, app):
         return _with_news(app, reference, record, digests.lookup(reference, key, known=record.digest))
@@ -91,10 +96,12 @@ def _with_news(app: ContainerApp, reference: ImageReference, record: PinnedImage
     status = app.status.image
     shown = status.latest_digest if status and status.reference == str(reference) else None
     match answer:
-        case Resolved(digest=digest, stale_error=error):
-            return Pinned(pin=record, latest_digest=_moved(digest, record), news_error=error)
-        case Failed(error=error):
-            return Pinned(pin=record, latest_digest=_moved(shown, record), news_error=error)
+        case Resolved(digest=digest, stale_error=error, running_gone=gone):
+            latest = _moved(digest, record)
+            return Pinned(pin=record, latest_digest=latest, news_error=error, running_gone=gone)
+        case Failed(error=error, running_gone=gone):
+            latest = _moved(shown, record)
+            return Pinned(pin=record, latest_digest=latest, news_error=error, running_gone=gone)
         case Pending():
             return Pinned(pin=record, latest_digest=_moved(shown, record), asked=False)
 
@@ -112,6 +119,22 @@ def pin(reference: ImageReference, digest: str, refresh: str | None) -> PinnedIm
         image=reference.pinned(digest),
         refresh=refresh,
     )
+
+
+def by_tag(reference: ImageReference, refresh: str | None) -> PinnedImage:
+    """Return `reference` as it is: the image of an app for which no registry is asked runs by its tag."""
+    return PinnedImage(
+        reference=str(reference),
+        tag=reference.tag,
+        digest="",
+        image=reference.canonical,
+        refresh=refresh,
+    )
+
+
+def never_pulls(app: ContainerApp) -> bool:
+    """Whether the image was put on the nodes by other means: it is known there by its tag alone."""
+    return app.spec.image_pull_policy == "Never"
 
 
 def refresh_token(app: ContainerApp) -> str | None:

@@ -153,6 +153,16 @@ def _image_resolved(facts: Facts) -> Condition:
 
 def _pinned(app: ContainerApp, image: Pinned) -> Condition:
     pin = image.pin
+    if not pin.digest:
+        message = f"{pin.reference} runs by its tag: no registry is asked which image that is."
+        return Condition(type="ImageResolved", status="True", reason="ByTag", message=message)
+    if image.running_gone:
+        message = (
+            f"The registry does not have {pin.digest} any more, which runs as {pin.reference}: a Pod on another node "
+            f"cannot start. To take what the tag points to now: kubectl annotate containerapp {app.metadata.name} "
+            f"-n {app.metadata.namespace} {REFRESH_ANNOTATION}=$(date +%s) --overwrite"
+        )
+        return Condition(type="ImageResolved", status="True", reason="DigestGone", message=message)
     if image.latest_digest is not None:
         message = (
             f"{pin.reference} now points to {image.latest_digest}, but {pin.digest} keeps running. "
@@ -225,7 +235,7 @@ def _image_status(facts: Facts) -> Manifest:
     image = {
         "requested": app.spec.image,
         "reference": pin.reference,
-        "digest": pin.digest,
+        "digest": pin.digest or None,
         "refresh": pin.refresh,
         "latestDigest": facts.image.latest_digest if isinstance(facts.image, Pinned) else None,
     }

@@ -6,6 +6,7 @@ rolls every app's Pods at the next upgrade of the operator, so the golden cases 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -45,18 +46,18 @@ def pod_template(app: ContainerApp, image: PinnedImage) -> Manifest:
 
 
 def _container(app: ContainerApp, image: str) -> Manifest:
-    spec, port = app.spec, app.spec.probe_port()
+    spec, port, listeners = app.spec, app.spec.probe_port(), app.spec.listeners()
     optional: Manifest = {
         "command": list(spec.command),
         "args": list(spec.args),
         "workingDir": spec.working_dir,
         "env": [_plain(item) for item in spec.env],
         "envFrom": [_plain(item) for item in spec.env_from],
-        "ports": [_port(item) for item in _ports(app)],
+        "ports": [_port(item) for item in _ports(app) if listeners.get(item.name, item) is item],
         "lifecycle": _lifecycle(app),
-        "startupProbe": _probe(spec.startup_probe, port),
-        "livenessProbe": _probe(spec.liveness_probe, port),
-        "readinessProbe": _probe(spec.readiness_probe, port) or _default_readiness(app),
+        "startupProbe": _probe(spec.startup_probe, port, listeners),
+        "livenessProbe": _probe(spec.liveness_probe, port, listeners),
+        "readinessProbe": _probe(spec.readiness_probe, port, listeners) or _default_readiness(app),
     }
     return {
         "name": CONTAINER,
@@ -92,13 +93,20 @@ def _default_readiness(app: ContainerApp) -> Manifest | None:
     return {"tcpSocket": {"port": port.name}, "periodSeconds": 5} if port else None
 
 
-def _probe(probe: Probe | None, port: ContainerPort | None) -> Manifest | None:
-    """Kubernetes' probe; where it leaves the port out, `port` is meant."""
+def _probe(
+    probe: Probe | None, port: ContainerPort | None, listeners: Mapping[str, ContainerPort]
+) -> Manifest | None:
+    """Kubernetes' probe; where it leaves the port out, `port` is meant; a name means a port of the container."""
     if probe is None:
         return None
     manifest = _plain(probe)
     for handler in ("httpGet", "tcpSocket", "grpc"):
-        if handler in manifest and "port" not in manifest[handler] and port is not None:
+        if handler not in manifest:
+            continue
+        asked = manifest[handler].get("port")
+        if asked in listeners:
+            return manifest | {handler: manifest[handler] | {"port": listeners[asked].name}}
+        if asked is None and port is not None:
             number = port.container_port if handler == "grpc" else port.name
             return manifest | {handler: manifest[handler] | {"port": number}}
     return manifest

@@ -25,7 +25,9 @@ from containerapp.core.model import (
 )
 
 _REVISION_HISTORY = 10
-_PROGRESS_DEADLINE_SECONDS = 600
+_DEADLINE_SECONDS = 600
+_MAX_SURGE = "25%"
+_MAX_UNAVAILABLE = 0
 
 
 def render(app: ContainerApp, inputs: Inputs) -> Iterator[Manifest]:
@@ -40,12 +42,9 @@ def render(app: ContainerApp, inputs: Inputs) -> Iterator[Manifest]:
         "spec": {
             **_replicas(app),
             "revisionHistoryLimit": _REVISION_HISTORY,
-            "progressDeadlineSeconds": _PROGRESS_DEADLINE_SECONDS,
+            "progressDeadlineSeconds": _deadline(app),
             "selector": {"matchLabels": track_selector(app)},
-            "strategy": {
-                "type": "RollingUpdate",
-                "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"},
-            },
+            "strategy": _strategy(app),
             "template": pod_template(app, image),
         },
     }
@@ -58,12 +57,29 @@ def _replicas(app: ContainerApp) -> Manifest:
     return {} if app.spec.autoscaling else {"replicas": app.spec.replicas}
 
 
+def _deadline(app: ContainerApp) -> int:
+    """Longer than what the startup probe grants: a slow start is not a failed rollout."""
+    return app.spec.rollout.progress_deadline_seconds or _DEADLINE_SECONDS + app.spec.startup_seconds()
+
+
+def _strategy(app: ContainerApp) -> Manifest:
+    rollout = app.spec.rollout
+    if rollout.strategy == "Recreate":
+        return {"type": "Recreate"}
+    unavailable = _MAX_UNAVAILABLE if rollout.max_unavailable is None else rollout.max_unavailable
+    surge = _MAX_SURGE if rollout.max_surge is None else rollout.max_surge
+    return {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxUnavailable": unavailable, "maxSurge": surge},
+    }
+
+
 def _annotations(app: ContainerApp, image: PinnedImage) -> dict[str, str]:
     scaled = app.spec.autoscaling is not None and not app.spec.suspend
     return {
         **({INITIAL_REPLICAS_ANNOTATION: str(app.spec.fewest_pods())} if scaled else {}),
         IMAGE_ANNOTATION: image.reference,
-        DIGEST_ANNOTATION: image.digest,
+        **({DIGEST_ANNOTATION: image.digest} if image.digest else {}),
         **({REFRESH_ANNOTATION: image.refresh} if image.refresh is not None else {}),
     }
 

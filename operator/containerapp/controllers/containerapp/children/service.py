@@ -36,8 +36,9 @@ def render(app: ContainerApp, inputs: Inputs) -> Iterator[Manifest]:
 
 def _ports(app: ContainerApp, inputs: Inputs) -> list[Manifest]:
     """Return the wanted ports, and while Pods of two versions run those that only the old version has."""
-    wanted = [_port(port) for port in app.spec.container_ports()]
-    numbers = {port.name: port.container_port for port in app.spec.container_ports()}
+    listeners = app.spec.listeners()
+    wanted = [_port(port, listeners[port.name]) for port in app.spec.container_ports()]
+    numbers = {listener.name: listener.container_port for listener in listeners.values()}
     live = inputs.live_ports
     if inputs.service is None or live is None or (inputs.rollout.complete and live == numbers):
         return wanted
@@ -80,11 +81,11 @@ def _kept(port: Manifest, taken: set[str]) -> Manifest:
     return {key: value for key, value in port.items() if key != "nodePort"} | {"name": name}
 
 
-def _port(port: ContainerPort) -> Manifest:
+def _port(port: ContainerPort, listener: ContainerPort) -> Manifest:
     return {
         "name": port.name,
         "port": port.service_port or port.container_port,
-        "targetPort": port.name,
+        "targetPort": listener.name,
         "protocol": port.protocol,
         **({"appProtocol": port.app_protocol} if port.app_protocol else {}),
     }
