@@ -26,6 +26,7 @@ from containerapp.api.schema.fields import (
     AbsolutePath,
     Boolean,
     Capability,
+    ChildLabels,
     GraceSeconds,
     Image,
     ObjectName,
@@ -252,6 +253,9 @@ class ContainerAppSpec(ApiModel):
     service_account_name: ObjectName | None = None
     """Existing ServiceAccount to run as, for example one with an IAM role. Default: the operator makes one
     named like the app. Its token is not mounted in either case."""
+    labels: ChildLabels = Field(default_factory=dict)
+    """Further labels of everything that is made for the app but its Pods, for example `team: checkout`, as admission
+    policies ask for them. A change restarts nothing. The operator's own labels cannot be set here."""
     pod_labels: PodLabels = Field(default_factory=dict)
     """Further labels of the Pods, for example `team: checkout` for cost allocation. The operator's own
     labels cannot be set here."""

@@ -40,6 +40,12 @@ _APPLY = urlencode({"fieldManager": MANAGER, "fieldValidation": "Strict", "force
 _BEGINNING = 30.0
 """Seconds since no connection came about, within which an API server may not know the roles yet: it answers first."""
 
+_POLICY = re.compile(r"ValidatingAdmissionPolicy '|admission webhook \"")
+_POLICY_REMEDY = (
+    "Set what the policy asks for: labels of the objects by spec.labels, of the Pods by spec.podLabels; or exclude the "
+    "app from the policy."
+)
+
 _NO_RIGHT = 'is forbidden: User "'
 """What RBAC's refusals say, and those of quotas and admission do not."""
 
@@ -297,11 +303,15 @@ def translate(status: int, body: str, *, retry_after: str | None = None) -> Cont
             return Expired("Expired", message)
         case 403 if "NamespaceTerminating" in causes:
             return NamespaceTerminating("NamespaceTerminating", message)
+        case 422 if _POLICY.search(message):
+            return Blocked(
+                "Forbidden", f"An admission policy refuses what the app asks for: {message} {_POLICY_REMEDY}"
+            )
         case 403:
             return Blocked(
                 "Forbidden",
                 f"The API server refuses the operator: {message}. A quota, an admission policy or a missing rule "
-                "in the operator's ClusterRole stands in the way; ask whoever runs the cluster.",
+                "in the operator's ClusterRole stands in the way; ask the cluster's administrators.",
             )
         case _ if status in _REFUSED:
             kind = Invalid if status == 422 else Blocked

@@ -176,3 +176,18 @@ def test_a_body_is_json_that_yaml_reads_alike(text: str) -> None:
 def test_other_characters_of_a_body_stand_as_they_are() -> None:
     """Escaping all would double the size of a body in another language than English."""
     assert encode({"city": "Zürich 🚀"}) == '{"city":"Zürich 🚀"}'.encode()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Deployment \"shop\" is forbidden: ValidatingAdmissionPolicy 'teams' denied request: a team is missing",
+        'admission webhook "validation.gatekeeper.sh" denied the request: [teams] label team is missing',
+    ],
+)
+def test_what_a_policy_refuses_is_forbidden_and_names_the_remedy(message: str) -> None:
+    """A policy answers 422 unless it says otherwise; nothing in the manifest is malformed."""
+    refusal = translate(422, json.dumps({"message": message}))
+    assert (type(refusal), refusal.reason) == (Blocked, "Forbidden")
+    assert message in refusal.message
+    assert "spec.labels" in refusal.message

@@ -307,26 +307,22 @@ LabelValue = Annotated[
         " letter or digit",
     ),
 ]
-PodLabels = Annotated[
-    dict[str, LabelValue],
-    Field(max_length=64),
-    _well_formed("a podLabels", _LABEL_KEY),
-    _no_key(
-        _OWN_LABELS,
-        "podLabels must not set app.kubernetes.io/name, app.kubernetes.io/managed-by, pod-template-hash or"
-        " containerapp.dev/*: they belong to the operator; choose another key",
-    ),
-]
-MonitorLabels = Annotated[
-    dict[str, LabelValue],
-    Field(max_length=64),
-    _well_formed("a metrics.labels", _LABEL_KEY),
-    _no_key(
-        _OWN_LABELS,
-        "metrics.labels must not set app.kubernetes.io/name, app.kubernetes.io/managed-by, pod-template-hash or"
-        " containerapp.dev/*: they belong to the operator; choose another key",
-    ),
-]
+
+
+def _labels(field: str) -> tuple[Rule, ...]:
+    return (
+        _well_formed(f"a {field}", _LABEL_KEY),
+        _no_key(
+            _OWN_LABELS,
+            f"{field} must not set app.kubernetes.io/name, app.kubernetes.io/managed-by, pod-template-hash or"
+            " containerapp.dev/*: they belong to the operator; choose another key",
+        ),
+    )
+
+
+ChildLabels = Annotated[dict[str, LabelValue], Field(max_length=64), *_labels("labels")]
+PodLabels = Annotated[dict[str, LabelValue], Field(max_length=64), *_labels("podLabels")]
+MonitorLabels = Annotated[dict[str, LabelValue], Field(max_length=64), *_labels("metrics.labels")]
 
 
 def _annotations(field: str) -> tuple[Rule, ...]:

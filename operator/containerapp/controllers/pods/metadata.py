@@ -44,7 +44,7 @@ def metadata(
     base = {
         "name": app.metadata.name,
         "namespace": app.metadata.namespace,
-        "labels": labels(app, image),
+        "labels": {**app.spec.labels, **labels(app, image)},
         "ownerReferences": [owner_reference(app)],
     }
     return base | ({"annotations": dict(annotations)} if annotations else {})
