@@ -26,6 +26,7 @@ RUNNING = _status(Ready=("True", "Running"), ImageResolved=("True", "Resolved"))
 ROLLING = _status(Ready=("False", "RollingOut"), Reconciling=("True", "RollingOut"))
 SUSPENDED = _status(Ready=("True", "Suspended"))
 MOVED = _status(Ready=("True", "Running"), ImageResolved=("True", "TagMoved"))
+GONE = _status(Ready=("True", "Running"), ImageResolved=("True", "DigestGone"))
 BLOCKED = _status(Ready=("False", "AccessDenied"), Stalled=("True", "AccessDenied"))
 MISSING = _status(Ready=("False", "ImageNotFound"), Stalled=("True", "ImageNotFound"))
 DONE = Event(type="Normal", reason="RolledOut", message=f"shop:1.4.2 ({DIGEST}) runs in 3 Pods.")
@@ -45,6 +46,7 @@ DONE = Event(type="Normal", reason="RolledOut", message=f"shop:1.4.2 ({DIGEST}) 
         (BLOCKED, MISSING, [stalled("ImageNotFound", "ImageNotFound it is.")]),
         (RUNNING, MOVED, [events.tag_moved("TagMoved it is.")]),
         (MOVED, RUNNING, []),
+        (MOVED, GONE, [events.digest_gone("DigestGone it is.")]),
         ({}, {}, []),
     ],
 )
@@ -53,7 +55,7 @@ def test_reports_what_has_happened(old: Manifest, new: Manifest, expected: list[
     assert list(transitions(old, new)) == expected
 
 
-@pytest.mark.parametrize("status", [RUNNING, ROLLING, SUSPENDED, MOVED, BLOCKED])
+@pytest.mark.parametrize("status", [RUNNING, ROLLING, SUSPENDED, MOVED, GONE, BLOCKED])
 def test_reports_nothing_twice(status: Manifest) -> None:
     """A status with other counts and messages is the same state: no event."""
     again = {

@@ -28,6 +28,11 @@ def tag_moved(message: str) -> Event:
     return Event(type="Normal", reason="TagMoved", message=message)
 
 
+def digest_gone(message: str) -> Event:
+    """The registry does not have the running digest any more."""
+    return Event(type="Warning", reason="DigestGone", message=message)
+
+
 def transitions(old: Manifest, new: Manifest) -> Iterator[Event]:
     """Yield an event for each noteworthy difference between two statuses."""
     after, image = by_type(new), new.get("image", {})
@@ -39,5 +44,16 @@ def transitions(old: Manifest, new: Manifest) -> Iterator[Event]:
             yield rolled_out(image.get("requested", ""), image.get("digest", ""), new.get("readyReplicas", 0))
     if after.get("Stalled") and turned(old, new, "Stalled"):
         yield stalled(after["Stalled"]["reason"], after["Stalled"]["message"])
-    if after.get("ImageResolved", {}).get("reason") == "TagMoved" and turned(old, new, "ImageResolved"):
-        yield tag_moved(after["ImageResolved"]["message"])
+    if turned(old, new, "ImageResolved"):
+        yield from _news(after.get("ImageResolved", {}))
+
+
+def _news(image: Manifest) -> Iterator[Event]:
+    """Yield what has happened at the registry to the image that runs."""
+    match image.get("reason"):
+        case "TagMoved":
+            yield tag_moved(image["message"])
+        case "DigestGone":
+            yield digest_gone(image["message"])
+        case _:
+            return
