@@ -74,7 +74,7 @@ def state_of(manifest: Manifest) -> str:
 def is_urgent(old: Manifest, new: Manifest) -> bool:
     """Whether the change from `old` to `new` is more than progress: a count, the inventory, a message."""
     lost = _available_in(old) == "True" and _available_in(new) != "True"
-    return lost or _essence(old) != _essence(new)
+    return lost or (_essence(old) != _essence(new) and not (_is_limited(old) and _is_limited(new)))
 
 
 def in_progress_since(manifest: Manifest) -> datetime | None:
@@ -124,6 +124,11 @@ def _essence(status: Manifest) -> Manifest:
     counts = {key for key, value in status.items() if isinstance(value, int) and key != "observedGeneration"}
     rest = {key: value for key, value in status.items() if key not in counts | {"resources"}}
     return {**rest, "conditions": conditions}
+
+
+def _is_limited(status: Manifest) -> bool:
+    """Whether the object is edited so often that its writes wait; then its status waits, too."""
+    return bool(by_type(status).get("Ready", {}).get("reason") == "RateLimited")
 
 
 def _available_in(status: Manifest) -> str | None:

@@ -140,6 +140,14 @@ def test_only_what_is_waited_for_is_urgent(new: Manifest, *, urgent: bool) -> No
     assert is_urgent(RUNNING, new) is urgent
 
 
+def test_an_object_that_is_edited_without_end_has_no_status_for_each_edit() -> None:
+    """Its writes wait, and so does the news of each further generation; the first and the last are urgent."""
+    limited = _with(RUNNING, "Ready", status="False", reason="RateLimited")
+    assert is_urgent(RUNNING, limited)
+    assert not is_urgent(limited, {**limited, "observedGeneration": 2})
+    assert is_urgent(limited, RUNNING)
+
+
 def test_availability_that_comes_back_may_wait_for_the_next_patch() -> None:
     """It is a step on the way to Ready, which is urgent itself."""
     assert not is_urgent(_with(RUNNING, "Available", status="False"), RUNNING)
