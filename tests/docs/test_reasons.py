@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,10 +58,30 @@ def test_reasons_are_found_in_the_code() -> None:
     assert {"NameTaken", "KmsError", "PodsAvailable", "ProgressDeadlineExceeded", "Running"} <= set(REASONS)
 
 
-@pytest.mark.parametrize("complaint", sorted(diagnosis._REMEDIES))
-def test_every_complaint_of_a_pod_is_explained(complaint: str) -> None:
-    """With more room than the status has."""
-    assert f"`{complaint}`" in _DOCS
+def _shown(template: str) -> str:
+    """Return the template as a reader sees it: placeholders in capital letters."""
+    text = template.replace("{words}", "").replace("{quote}.", "…").replace("{quote}", "…")
+    return re.sub(r"\{(\w+)\}", lambda placeholder: placeholder[1].upper(), text)
+
+
+def _table(title: str) -> str:
+    """Return the section of the documentation that lists a group of kinds of failure."""
+    rows = (f"| {_shown(kind.says)} | {_shown(kind.remedy)} |" for kind in diagnosis.GROUPS[title])
+    return "\n".join((f"### {title}", "", "| The message says | Remedy |", "|---|---|", *rows, ""))
+
+
+@pytest.mark.parametrize("title", diagnosis.GROUPS)
+def test_every_problem_of_a_pod_is_listed(title: str) -> None:
+    """In the words of the message, so that a search finds it; the failed assertion shows the section to paste."""
+    assert _table(title) in _DOCS
+
+
+def test_no_other_problem_of_a_pod_is_listed() -> None:
+    """A kind that is gone leaves no row."""
+    section = _DOCS.partition("## Problems of Pods\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    kinds = sum(map(len, diagnosis.GROUPS.values()))
+    assert len(rows) == kinds + len(diagnosis.GROUPS)
 
 
 def test_every_condition_is_explained() -> None:

@@ -155,7 +155,10 @@ def test_every_status_can_be_read_back() -> None:
         ({"total": 5, "updated": 3, "available": 5}, "Waiting for 2 Pods of the old version to end."),
         (
             {"total": 0, "updated": 0, "available": 0, "conditions": [QUOTA]},
-            "Waiting for Pods of the new version: 0 of 3 are available. Quota exceeded.",
+            (
+                "Waiting for Pods of the new version: 0 of 3 are available. No Pod is created: the API server refuses "
+                "its Pods: Quota exceeded. Change what the message names."
+            ),
         ),
         (
             {"total": 1, "updated": 1, "available": 1, "conditions": [NO_QUOTA]},

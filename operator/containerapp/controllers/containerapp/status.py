@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from containerapp.api.containerapp import ContainerApp
+from containerapp.controllers.containerapp.diagnosis import refusal
 from containerapp.controllers.containerapp.image import Image, Pinned, Resolving, Unavailable
 from containerapp.controllers.containerapp.rollout import Rollout
 from containerapp.controllers.pods.metadata import track_selector
@@ -212,7 +213,7 @@ def _progress(facts: Facts) -> str:
         return "Waiting for the Deployment."
     if not rollout.observed:
         return "Waiting for the Deployment controller to see the change."
-    trouble = facts.outcome.pod_problem or rollout.failure
+    trouble = facts.outcome.pod_problem or (refusal(rollout.failure) if rollout.failure else None)
     detail = f" {trouble}" if trouble else ""
     if rollout.updated < rollout.desired or rollout.available < rollout.desired:
         available = min(rollout.available, rollout.updated)
