@@ -398,3 +398,17 @@ def test_the_notes_give_the_next_three_commands(chart: Chart) -> None:
     ):
         assert command in notes
     assert "DELETES EVERY" not in notes
+
+
+def test_what_goes_out_can_be_restricted(chart: Chart) -> None:
+    """Names, the API server, AWS, registries and Pod Identity; never the node's instance metadata."""
+    policy = {"enabled": True, "restrictEgress": True, "extraEgress": [{"ports": [{"port": 3128}]}]}
+    spec = chart.only("NetworkPolicy", networkPolicy=policy)["spec"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    names, https, identity, further = spec["egress"]
+    assert {port["port"] for port in names["ports"]} == {53}
+    assert {port["port"] for port in https["ports"]} == {443, 6443}
+    assert https["to"][0]["ipBlock"] == {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}
+    assert identity["to"][0]["ipBlock"] == {"cidr": "169.254.170.23/32"}
+    assert further == {"ports": [{"port": 3128}]}
+    assert chart.only("NetworkPolicy", networkPolicy={"enabled": True})["spec"]["policyTypes"] == ["Ingress"]

@@ -74,6 +74,8 @@ BAD_VALUES = [
     ("prometheusRule.runbookUrl", "no page"),
     ("dashboard.labels", {"grafana_dashboard": 1}),
     ("networkPolicy.from", {}),
+    ("networkPolicy.restrictEgress", "yes"),
+    ("networkPolicy.extraEgress", {}),
     ("resources.limit", {"memory": "1Gi"}),
     ("resources.requests.memory", True),
     ("caBundle.configMap", "Corporate"),
