@@ -46,7 +46,11 @@ test: check unit programs ## everything: static checks, then all tests; those on
 	$(RUN) python -m pytest -m "not node" --numprocesses=3 --dist=loadfile \
 	  $(addprefix --ignore=tests/,unit property controller)
 	$(RUN) python -m pytest -m "not node" --numprocesses=3 --dist=loadfile tests/controller
-	$(RUN) python -m pytest -m node
+	$(RUN) python -m pytest -m "node and not long"
+
+.PHONY: proofs
+proofs: programs ## the tests that take minutes each: the demo on kind, with stand-ins and with its fall-back
+	$(RUN) python -m pytest -m long
 
 .PHONY: programs
 programs: .venv ## fetch what the throw-away cluster consists of, or build it (14 minutes on 2 cores), once

@@ -26,7 +26,7 @@ _DEMO = (sys.executable, "-m", "examples.demo")
 _SECONDS = 600
 _ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(2 * _SECONDS)]
+pytestmark = [pytest.mark.node, pytest.mark.long, pytest.mark.timeout(2 * _SECONDS)]
 
 
 @pytest.fixture(scope="module")
