@@ -159,6 +159,27 @@ def test_an_app_whose_pods_do_not_start_is_not_ready_and_says_why(world: World) 
     assert summary(world.get("ContainerApp", "stuck")["status"])["Available"] == ("True", "PodsAvailable")
 
 
+def test_another_strategy_restarts_no_pod(world: World) -> None:
+    """From Rolling to Recreate, which excludes the numbers that Kubernetes keeps of the former, and back."""
+    world.run("steps", port=8080)
+    pods = {
+        pod["metadata"]["uid"] for pod in world.api.list("Pod", world.namespace, "containerapp.dev/app=steps")
+    }
+    for rollout, strategy in (
+        ({"strategy": "Recreate", "progressDeadlineSeconds": 900}, {"type": "Recreate"}),
+        (
+            {"maxSurge": 0, "maxUnavailable": 1},
+            {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
+        ),
+    ):
+        world.apply("steps", port=8080, rollout=rollout)
+        world.await_ready("steps")
+        assert world.get("Deployment", "steps")["spec"]["strategy"] == strategy
+    assert pods == {
+        pod["metadata"]["uid"] for pod in world.api.list("Pod", world.namespace, "containerapp.dev/app=steps")
+    }
+
+
 def test_a_port_that_is_removed_takes_its_service_along(world: World) -> None:
     """And a port that is added brings one."""
     world.run("portly", port=8080)
