@@ -87,7 +87,7 @@ def test_names_who_refuses_a_pod(
     pod = _pod({"limits": {"memory": "128Mi"}}, {"serviceAccountName": "shop", **spec})
     with pytest.raises(CommandError) as caught:
         cluster.kubectl("create", where, "--filename=-", stdin=json.dumps(pod))
-    assert refusal(caught.value.stderr).startswith(f"Pods cannot be created: {sentence}")
+    assert refusal(caught.value.stderr).startswith(f"No Pod is created: {sentence}")
 
 
 @pytest.mark.parametrize(
