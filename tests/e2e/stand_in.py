@@ -34,6 +34,8 @@ def main(name: str, arguments: list[str]) -> None:
             pass
         case ["docker", "build", *rest]:
             _docker(config, ["build", "--network=none", *rest])
+        case ["docker", "image" | "save" | "load", *_]:
+            _docker(config, arguments)
         case ["kind", "create", *rest]:
             time.sleep(config["seconds"])
             target = next(word for word in rest if word.startswith("--kubeconfig="))
