@@ -31,6 +31,19 @@ class Pair:
     key: bytes
 
 
+_AUTHORITY_USAGE = x509.KeyUsage(
+    digital_signature=True,
+    key_cert_sign=True,
+    crl_sign=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authority:
     """A certificate authority."""
@@ -42,8 +55,11 @@ class Authority:
         """Make a new authority."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = _name("devcluster", ())
-        builder = _builder(name, name, key.public_key()).add_extension(
-            x509.BasicConstraints(ca=True, path_length=None), critical=True
+        builder = (
+            _builder(name, name, key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(_AUTHORITY_USAGE, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         )
         certificate = builder.sign(key, hashes.SHA256())
         return cls(pair=Pair(certificate=_pem(certificate), key=_private_pem(key)))
@@ -58,6 +74,8 @@ class Authority:
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if hosts else [])]
         builder = _builder(_name(user, groups), issuer.subject, key.public_key())
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+        builder = builder.add_extension(authority, critical=False)  # Python 3.13 wants it
         if hosts:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False

@@ -82,6 +82,9 @@ async def connect(observe: Observe) -> AsyncIterator[Client]:
     configuration = Configuration()
     await _configure(configuration)
     configuration.retries = None
+    # From 3.13 on Python refuses an authority without key identifiers, which many clusters have.
+    # https://github.com/kubernetes-client/python/issues/2394
+    configuration.disable_strict_ssl_verification = True
     # One proxy for all connections: `trust_env` does not understand networks in NO_PROXY, and looks for a .netrc in a
     # thread before each request.
     configuration.proxy = configuration.proxy or proxy_for(configuration.host)
