@@ -28,7 +28,7 @@ class InvalidSpec(ContainerAppError):
 
 
 class Blocked(ContainerAppError):
-    """A dependency is missing or refused; retried slowly, because somebody else has to act."""
+    """A dependency is missing or refused; retried slowly, because another team has to act."""
 
 
 class Transient(ContainerAppError):

@@ -72,7 +72,7 @@ async def run(settings: Settings) -> None:
 
 
 async def _until_stopped(operator: Operator) -> None:
-    """Run the operator to its own end; a standby has nothing to finish when it is told to stop."""
+    """Run the operator to its end; a standby has nothing to finish when it has to stop."""
     running = asyncio.create_task(operator.run(), name="operator")
     stopping = asyncio.create_task(operator.stop.wait(), name="stop")
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)

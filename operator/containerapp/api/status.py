@@ -53,7 +53,7 @@ class ContainerAppStatus(ApiModel):
 
     observed_generation: int = -1
     """`metadata.generation` that this status speaks of. While it is behind, the last change has not been
-    seen yet; -1 until the operator has told anything of the app."""
+    seen yet; -1 until the operator has observed the app."""
     conditions: Annotated[ConditionList, Field(max_length=32)] = ()
     """What holds of the app: `Ready` sums up; `Reconciling` and `Stalled` are there only while they are
     true, the one for work in progress, the other for what needs your edit; `ImageResolved`, `Available`
@@ -87,6 +87,6 @@ UNSEEN = ContainerAppStatus(
         ),
     )
 )
-"""What the API server itself says of an app that is new. Whoever reads kstatus would take an object without conditions
+"""What the API server itself says of an app that is new. A tool that reads kstatus takes an object without conditions
 for healthy; the date is that of the Gateway API's own such defaults.
 """

@@ -32,7 +32,7 @@ _AMOUNTS = {"requests", "limits", "target"}
 """Maps of quantities."""
 
 _ATOMIC = {"selector", "labelSelector"}
-"""Maps that Kubernetes takes as one value: whoever adds a label to a selector has changed what it selects."""
+"""Maps that Kubernetes takes as one value: a label that is added to a selector changes what it selects."""
 
 _OMITTED_WHEN_EMPTY = {"initialDelaySeconds", "prefix", "value"}
 """Fields that Kubernetes leaves out of what it stores where they are empty or zero; all others it keeps."""
@@ -59,7 +59,7 @@ def stamped(manifest: Manifest) -> Manifest:
 def differs(desired: Any, live: Any, field: str = "") -> bool:
     """Whether `live` lacks or contradicts anything that `desired` says."""
     if desired == live:
-        return False  # most of what is compared, and told apart in one step
+        return False  # most of what is compared, and compared in one step
     if field in _ATOMIC:
         return True
     if isinstance(desired, dict):

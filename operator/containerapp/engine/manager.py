@@ -36,7 +36,7 @@ from containerapp.tasks import cancelled, end
 _logger = logging.getLogger(__name__)
 
 _FLUSH = 2.0
-"""Seconds that Events which wait to be written have when the replica is told to stop."""
+"""Seconds that Events which wait to be written have when the replica has to stop."""
 
 _BLOCKED_RETRY = 30.0
 """First delay, in seconds, before something that another team has to mend is tried again."""
@@ -89,7 +89,7 @@ class Manager:
                 counted.set_function(partial(self._count, controller.resource.kind, state))
 
     async def run(self) -> None:
-        """Watch and reconcile until told to stop; what is being reconciled then may finish first."""
+        """Watch and reconcile until `stop` is set; what is being reconciled then may finish first."""
         resolver, recorder = self.make_resolver(self.queue.add), Recorder(client=self.client)
         reconciler = self._reconciler(resolver, recorder)
         try:

@@ -1,6 +1,6 @@
 """Whether a replica can read and write its Lease, and what the log says where it cannot.
 
-Told of each request by the lock in `lease`. A replica that never leads must not be silent: a failure is logged at
+Called by the lock in `lease` for each request. A replica that never leads must not be silent: a failure is logged at
 once, when it changes, and every half a minute; `/readyz` repeats it. Decides nothing about who leads.
 """
 

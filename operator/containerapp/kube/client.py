@@ -53,7 +53,7 @@ _CHANGED_BY_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 """What the API server's YAML parser folds into a space or refuses where it stands bare: it reads applies as YAML."""
 
 Observe = Callable[[str, str, str], None]
-"""Told of every request: verb, resource, status code."""
+"""Called for each request with verb, resource and status code."""
 
 
 class NotFound(Blocked):
@@ -255,7 +255,7 @@ class Client:
         refusal = translate(
             response.status, await _text(response), retry_after=response.headers.get("Retry-After")
         )
-        # An ending namespace answers 403, too: whoever looks for missing rights must be able to tell.
+        # An ending namespace answers 403, too: the metric must not count it as a missing right.
         ending = isinstance(refusal, NamespaceTerminating)
         self._observe(verb, url, "terminating" if ending else str(response.status))
         if _NO_RIGHT in refusal.message and time.monotonic() - self._lost_at < _BEGINNING:
@@ -263,7 +263,7 @@ class Client:
         raise refusal
 
     async def _headers(self, content_type: str) -> dict[str, str]:
-        """Name the formats, and who asks: the token is read anew from its file when it is about to expire."""
+        """Name the formats, and who asks: the token is read again from its file when it is about to expire."""
         headers = {"Accept": "application/json", "Content-Type": content_type}
         await self.api.update_params_for_auth(headers, [], ["BearerToken"], None, None, None)
         return headers

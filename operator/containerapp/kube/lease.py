@@ -123,7 +123,7 @@ class _Election(LeaderElection):
     """The client's election, whose standby is awake when the Lease runs out.
 
     The client's own looks once a retry period: up to one passes before a renewal is seen, and up to one more before
-    it is seen to have been the last. And its leader goes on until the renewal's deadline where somebody else has the
+    it is seen to have been the last. And its leader goes on until the renewal's deadline where another replica has the
     Lease already: because it was deleted or emptied by hand, say.
     """
 
@@ -140,7 +140,7 @@ class _Election(LeaderElection):
             await asyncio.sleep(config.retry_period)
 
     def _lost(self) -> bool:
-        """Whether the Lease was last seen in somebody else's hands."""
+        """Whether the Lease was last seen in another replica's hands."""
         record = self.observed_record
         return record is not None and record.holder_identity != self.election_config.lock.identity
 

@@ -148,7 +148,7 @@ class _Connection(kopf.ConnectionInfo):
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):
-    """Builds, reads and writes nothing: kopf would else compare each event with an annotation of its own."""
+    """Builds, reads and writes nothing: kopf would else compare each event with an annotation that it writes."""
 
     def build(self, **_: Any) -> Any:
         return None

@@ -33,7 +33,7 @@ class NotPublic(OSError):
 class PublicOnly(AbstractResolver):
     """Names to addresses, of which only the public ones are returned.
 
-    Has threads of its own, a bounded number: a name server that hangs must not hold up other parts.
+    It uses a bounded number of its own threads: a name server that hangs must not hold up other parts.
     """
 
     def __init__(self, *, may_be_private: Callable[[str, int], bool]) -> None:

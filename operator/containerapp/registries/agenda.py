@@ -1,6 +1,6 @@
 """What is to be asked next: the repositories that are due, each in the name of the namespaces that want to know.
 
-Used by the digest resolver alone. ECR has slots of its own; the others share theirs, and the namespace with the fewest
+Used by the digest resolver alone. ECR has its own slots; the others share theirs, and the namespace with the fewest
 lookups under way comes first, so that a namespace whose registries are slow holds up none but itself. It must never
 lose a repository that is due.
 """

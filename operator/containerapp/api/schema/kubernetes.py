@@ -1,6 +1,6 @@
 """Kubernetes' own types as far as a ContainerApp uses them: the same names, the same meaning.
 
-Imported by `v1alpha1` and by whoever renders these objects into a Pod. A field that Kubernetes has and
+Imported by `containerapp` and by the code that renders these objects into a Pod. A field that Kubernetes has and
 that is missing here was left out on purpose: where it makes no sense for the one container of an app, or
 breaks Pod Security.
 """

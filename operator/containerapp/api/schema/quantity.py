@@ -1,6 +1,6 @@
 """Kubernetes quantities (`500m`, `256Mi`, `1e3`): exact values to compare, nothing more.
 
-Called by the rules that weigh requests against limits and by whoever must compare sizes. Text that is no
+Called by the rules that weigh requests against limits and by the comparison of manifests. Text that is no
 quantity has no value here: the caller decides what to say about it.
 """
 

@@ -92,7 +92,7 @@ def never(pattern: str, message: str) -> Rule:
 
 @dataclass(frozen=True, slots=True)
 class ListMap:
-    """A list whose items are told apart by one field: merged by it in server-side apply, unique in it."""
+    """A list whose items differ in one field: merged by it in server-side apply, unique in it."""
 
     key: str
 

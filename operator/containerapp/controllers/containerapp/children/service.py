@@ -73,7 +73,7 @@ def _offer(port: Manifest) -> tuple[int, str]:
 
 
 def _kept(port: Manifest, taken: set[str]) -> Manifest:
-    """Return a port of the old version without what Kubernetes has added, under a name of its own."""
+    """Return a port of the old version without what Kubernetes has added, under a name that is free."""
     number, protocol = _offer(port)
     name = port.get("name")
     if name is None or name in taken:
