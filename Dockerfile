@@ -41,4 +41,4 @@ ENV USER=containerapp \
 USER 65532:65532
 EXPOSE 8080
 ENTRYPOINT ["containerapp"]
-CMD ["run"]
+CMD ["operator"]

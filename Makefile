@@ -43,22 +43,24 @@ demo: .venv ## build, install and open the sample application on a throw-away cl
 
 .PHONY: test
 test: check unit programs ## everything: static checks, then all tests; those on a real node, and the demo, last
-	$(RUN) python -m pytest -m "not node" --numprocesses=3 --dist=loadfile \
+	$(RUN) python -m pytest -m "not node and not long" --numprocesses=3 --dist=loadfile \
 	  $(addprefix --ignore=tests/,unit property controller)
-	$(RUN) python -m pytest -m "not node" --numprocesses=3 --dist=loadfile tests/controller
+	$(RUN) python -m pytest -m "not node and not long" --numprocesses=3 --dist=loadfile tests/controller
 	$(RUN) python -m pytest -m "node and not long"
 
 .PHONY: proofs
-proofs: programs ## the tests that take minutes each: the demo on kind, with stand-ins and with its fall-back
+proofs: programs ## the tests that take minutes each: the demo on kind, apps under load on real nodes
 	$(RUN) python -m pytest -m long
 
 .PHONY: programs
-programs: .venv ## fetch what the throw-away cluster consists of, or build it (14 minutes on 2 cores), once
+programs: .venv ## fetch what the throw-away cluster consists of, or build it (17 minutes on 2 cores), once
 	$(RUN) python -m devcluster build
 
 .PHONY: unit
 unit: .venv ## the tests of what decides, which must cover every branch of it
-	$(RUN) coverage run -m pytest tests/unit tests/property
+	$(RUN) coverage erase
+	$(RUN) coverage run -m pytest --numprocesses=2 tests/unit tests/property
+	$(RUN) coverage combine --quiet
 	$(RUN) coverage report
 
 .PHONY: fuzz
@@ -73,11 +75,15 @@ check: .venv ## linters, types, architecture, generated files
 	$(RUN) lint-imports
 	$(UV) lock --check --quiet
 
+KINDS := containerapp containerjob
+
 .PHONY: generate
 generate: .venv ## write the definition, the chart's copy of it and the field reference from the models
-	$(RUN) containerapp crd > crds/containerapp.dev_containerapps.yaml
-	cp crds/containerapp.dev_containerapps.yaml charts/containerapp-operator/files/crds/
-	$(RUN) containerapp crd --reference > docs/reference/containerapp.md
+	for kind in $(KINDS); do \
+	  $(RUN) containerapp crd $$kind > crds/containerapp.dev_$${kind}s.yaml && \
+	  $(RUN) containerapp crd $$kind --reference > docs/reference/$$kind.md || exit 1; \
+	done
+	cp crds/*.yaml charts/containerapp-operator/files/crds/
 	$(RUN) containerapp rules > charts/containerapp-operator/files/rules.yaml
 
 .PHONY: bench

@@ -12,17 +12,17 @@ import math
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from benchmarks.api import APPLY, Api, Json, connect
-from benchmarks.workload import app, everywhere, names_of, namespace_of, path
-from containerapp.api import images
+from benchmarks.workload import app, collection, everywhere, names_of, namespace_of, path
 from containerapp.api.containerapp import ContainerApp
+from containerapp.cli.rendering import Tags
 from containerapp.controllers.containerapp.controller import CONTAINER_APP
-from containerapp.controllers.containerapp.image import Pinned, pin
-from containerapp.controllers.containerapp.inputs import Inputs
 from containerapp.core.diff import stamped
+from containerapp.core.model import Key, View
 
 _WORKERS = 16
 _UID = "00000000-0000-0000-0000-000000000000"
@@ -32,9 +32,12 @@ def manifests(name: str, version: str) -> list[Json]:
     """Return the children of an app, as the operator would write them."""
     manifest = app(name, version)
     parsed = ContainerApp.parse({**manifest, "metadata": {**manifest["metadata"], "uid": _UID}})
-    reference = images.parse(parsed.spec.image, default_registry="docker.io")
-    inputs = Inputs(image=Pinned(pin=pin(reference, reference.digest or "", None)))
-    return [stamped(manifest) for _, manifest in CONTAINER_APP.render(parsed, inputs)]
+    key = Key(parsed.kind, parsed.metadata.namespace, name)
+    gathered = CONTAINER_APP.gather(View(key=key, obj=parsed, live={}, now=datetime.now(UTC)), Tags())
+    return [
+        manifest if child.resource.metadata_only else stamped(manifest)
+        for child, manifest in CONTAINER_APP.render(parsed, gathered.inputs)
+    ]
 
 
 @dataclass(kw_only=True)
@@ -94,7 +97,8 @@ class Floor:
     async def _create(self, name: str, uid: str) -> None:
         for manifest in self.prepared[name]:
             manifest["metadata"]["ownerReferences"][0]["uid"] = uid
-            await self._apply(path(manifest["kind"], name), manifest)
+            url = f"{collection(manifest['kind'], name)}/{manifest['metadata']['name']}"
+            await self._apply(url, manifest)
 
     async def _report(self, name: str) -> None:
         await self._apply(f"{path('ContainerApp', name)}/status", _status(name))

@@ -164,7 +164,7 @@ def operator(cluster: Cluster, kubeconfig: Path, log: Path) -> Iterator[Subject]
         "CONTAINERAPP_HTTP_PORT": str(port),
         "CONTAINERAPP_LEADER_ELECTION": "false",
     }
-    command = [sys.executable, "-m", "containerapp", "run"]
+    command = [sys.executable, "-m", "containerapp", "operator"]
     audit_log = _audit_log(cluster)
     began_at = audit_log.stat().st_size
     with _running(command, environment, log) as process:

@@ -12,6 +12,7 @@ in one namespace they take most of the machine, and the bench would measure them
 
 _PREFIXES = {
     "ContainerApp": ("/apis/containerapp.dev/v1alpha1", "containerapps"),
+    "ControllerRevision": ("/apis/apps/v1", "controllerrevisions"),
     "Deployment": ("/apis/apps/v1", "deployments"),
     "Service": ("/api/v1", "services"),
     "ReplicaSet": ("/apis/apps/v1", "replicasets"),

@@ -15,6 +15,8 @@ from devcluster import binaries, rundir
 from devcluster.options import DevclusterError, Kwok, Options, Real
 from devcluster.provider import start
 
+_USUAL = sorted(binaries.PROGRAMS.keys() - binaries.RARE)
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit code."""
@@ -25,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
                 audit = options.audit_log or options.audit
                 _up(Options(nodes=options.nodes, audit=audit, ecr=options.ecr, docker=options.docker))
             case "build":
-                for name, path in binaries.obtain(options.programs or binaries.PROGRAMS).items():
+                for name, path in binaries.obtain(options.programs or _USUAL).items():
                     print(f"{name}\t{path}")
             case _:
                 _clean(everything=options.all)
@@ -54,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
         "--nodes",
         type=_nodes,
         default=Kwok(),
-        metavar="kwok:N|real|none",
-        help="N simulated nodes over three zones (default kwok:3), one real node (root), or no node",
+        metavar="kwok:N|real|real:2|none",
+        help="N simulated nodes over three zones (default kwok:3), one or two real nodes (root), or no node",
     )
     up.add_argument(
         "--ecr", action="store_true", help="also run a stand-in for Amazon ECR (a registry and moto)"
@@ -70,9 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     build = commands.add_parser(
         "build", help="fetch or build the programs now, so that no later run has to wait"
     )
-    build.add_argument(
-        "programs", nargs="*", metavar="PROGRAM", help=f"default: all of {', '.join(binaries.PROGRAMS)}"
-    )
+    build.add_argument("programs", nargs="*", metavar="PROGRAM", help=f"default: all of {', '.join(_USUAL)}")
     clean = commands.add_parser("clean", help="remove what crashed runs left behind, and outdated programs")
     clean.add_argument("--all", action="store_true", help="remove the current programs as well")
     return parser
@@ -82,9 +82,11 @@ def _nodes(text: str) -> Kwok | Real | None:
     kind, _, count = text.partition(":")
     if kind == "kwok" and (not count or count.isdigit()):
         return Kwok(count=int(count or 3))
-    if text in {"real", "none"}:
-        return Real() if text == "real" else None
-    raise argparse.ArgumentTypeError(f"{text!r} is none of kwok:N, real, none")
+    if text == "none":
+        return None
+    if text in {"real", "real:2"}:
+        return Real(count=2 if count else 1)
+    raise argparse.ArgumentTypeError(f"{text!r} is none of kwok:N, real, real:2, none")
 
 
 def _up(options: Options) -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devcluster import releases, toolchain
+from devcluster import releases, toolchain, trimming
 from devcluster.locks import exclusive
 from devcluster.options import DevclusterError
 from devcluster.progress import Progress
@@ -64,13 +64,30 @@ PROGRAMS = {
     "pause": _Program(module="tools", package="./pause", built_as="pause"),
     "kind": _Program(module="kind", package="sigs.k8s.io/kind", built_as="kind"),
     "kwok": _Program(module="tools", package="sigs.k8s.io/kwok/cmd/kwok", built_as="kwok"),
+    "traefik": _Program(
+        module="traefik", package="github.com/traefik/traefik/v3/cmd/traefik", built_as="traefik"
+    ),
     **{
         name: _Program(
             module="prometheus", package=f"github.com/prometheus/prometheus/cmd/{name}", built_as=name
         )
         for name in ("prometheus", "promtool")
     },
+    "external-secrets": _Program(
+        module="external-secrets",
+        package="github.com/external-secrets/external-secrets",
+        built_as="external-secrets",
+    ),
+    "kueue": _Program(module="kueue", package="sigs.k8s.io/kueue/cmd/kueue", built_as="kueue"),
 }
+
+RARE = frozenset({"external-secrets", "kueue"})
+"""Programs that take many minutes to build, and that few tests need: no one builds them who does not name them."""
+
+
+def module_directory(name: str) -> Path:
+    """Return the folder of the module files that name the version of a program."""
+    return _MODULES / PROGRAMS[name].module
 
 
 def cache_root() -> Path:
@@ -142,6 +159,7 @@ def _go_build(module: str, names: list[str], target: Path) -> None:
     )
     progress = Progress(f"building {module}")
     try:
+        flags += trimming.flags(go, _MODULES / module, target / "trimmed")
         total = _run_go(
             [go, "list", *flags, "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}", *packages],
             module,

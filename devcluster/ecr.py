@@ -34,7 +34,7 @@ _MANIFESTS = (
 _SECONDS = 30
 
 
-def client(cluster: Cluster) -> ECRClient:
+def client(cluster: Cluster, region: str = REGION) -> ECRClient:
     """Return a client of the stand-in's ECR API."""
     if cluster.aws_endpoint is None:
         raise DevclusterError("this cluster has no stand-in for ECR; start it with Options(aws=True)")
@@ -42,7 +42,7 @@ def client(cluster: Cluster) -> ECRClient:
     return boto3.client(
         "ecr",
         endpoint_url=cluster.aws_endpoint,
-        region_name=REGION,
+        region_name=region,
         aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
     )

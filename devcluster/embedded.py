@@ -1,4 +1,4 @@
-"""The embedded provider: a control plane of our own programs, with simulated nodes, a real one or none.
+"""The embedded provider: a control plane of our own programs, with simulated nodes, real ones or none.
 
 `devcluster.start` calls it when nobody names another provider. It decides the order in which things start, and waits
 for each with a time-out; what the servers are is told by `controlplane`, `kwok`, `node` and `registry`.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from devcluster import binaries, isolation, kwok, pki, registry, rundir, system
 from devcluster.cluster import Cluster, CommandError
 from devcluster.controlplane import ControlPlane
-from devcluster.node import Node
+from devcluster.node import Node, prepare_images
 from devcluster.options import DevclusterError, Kwok, Options, Real
 from devcluster.supervision import Supervision
 
@@ -40,7 +41,7 @@ def _start(options: Options, programs: dict[str, Path], supervision: Supervision
     run_dir = supervision.run_dir
     address = _address(options, run_dir)
     if options.isolated:
-        isolation.make_control_groups(run_dir)
+        isolation.make_control_groups(rundir.control_group(run_dir))
         isolation.connect(run_dir, supervision.process_id)
     plane = ControlPlane(
         run_dir=run_dir,
@@ -66,8 +67,8 @@ def _start(options: Options, programs: dict[str, Path], supervision: Supervision
     match options.nodes:
         case Kwok(count=count):
             _simulate_nodes(cluster, plane, count)
-        case Real(name=name, dns=dns):
-            _start_node(cluster, Node(name=name, plane=plane), dns=dns)
+        case Real(count=count, dns=dns):
+            _start_nodes(cluster, [Node(number=1 + index, plane=plane) for index in range(count)], dns=dns)
         case None:
             pass
     for component in cluster.components:
@@ -84,7 +85,7 @@ def _start_control_plane(cluster: Cluster, plane: ControlPlane, options: Options
     if options.with_aws:
         cluster.launch_component(registry.moto(plane.address))
     if options.with_ecr:
-        cluster.launch_component(registry.registry(plane.run_dir, plane.address))
+        cluster.launch_component(registry.registry(plane.run_dir, plane.address, everywhere=options.isolated))
     if options.docker:
         cluster.launch_component(registry.docker(plane.run_dir))
     cluster.run_component(plane.api_server(cluster.audit_log))
@@ -125,8 +126,7 @@ def _require_machine(options: Options) -> None:
 
 
 def _own_namespaces(run_dir: Path) -> list[str]:
-    _, address = rundir.node_network(run_dir)
-    return isolation.enter(run_dir, {registry.ECR_HOST: address})
+    return isolation.enter(run_dir, {registry.ECR_HOST: "127.0.0.1"})
 
 
 def _no_namespaces(_: Path) -> list[str]:
@@ -151,17 +151,22 @@ def _simulate_nodes(cluster: Cluster, plane: ControlPlane, count: int) -> None:
     cluster.kubectl("wait", "nodes", "--all", "--for=condition=Ready", f"--timeout={_SETTLE_SECONDS}s")
 
 
-def _start_node(cluster: Cluster, node: Node, *, dns: bool) -> None:
+def _start_nodes(cluster: Cluster, nodes: list[Node], *, dns: bool) -> None:
     cluster.await_ready("registry")
-    node.push_pause_image()
-    cluster.run_component(node.containerd())
-    _wait(node.socket.exists, "containerd did not start")
-    cluster.run_component(node.kubelet())
-    cluster.run_component(node.kube_proxy())
+    prepare_images(nodes[0].plane)
+    for node in nodes:
+        isolation.make_control_groups(node.control_group)
+        cluster.run_component(node.containerd())
+    for node in nodes:
+        _wait(node.socket.exists, "containerd did not start")
+        cluster.run_component(node.kubelet())
+    cluster.run_component(nodes[0].kube_proxy())
     if dns:
-        cluster.launch_component(node.dns())
-    _wait(lambda: _found(cluster, f"node/{node.name}"), "the kubelet did not register its node")
-    cluster.kubectl("wait", f"node/{node.name}", "--for=condition=Ready", f"--timeout={_SETTLE_SECONDS}s")
+        cluster.launch_component(nodes[0].dns())
+    names = [f"node/{node.name}" for node in nodes]
+    for name in names:
+        _wait(partial(_found, cluster, name), "the kubelet did not register its node")
+    cluster.kubectl("wait", *names, "--for=condition=Ready", f"--timeout={_SETTLE_SECONDS}s")
 
 
 def _await_controllers(cluster: Cluster) -> None:

@@ -1,6 +1,6 @@
 """Namespaces of a run's own: processes, mounts and network, joined to the machine by one link.
 
-A real node or a docker daemon lives in them, and so does everything else of its run. When the run's supervisor, which
+Real nodes or a docker daemon live in them, and so does everything else of its run. When the run's supervisor, which
 is the first process in there, ends for whatever reason, the kernel kills the rest and takes mounts, interfaces and
 firewall rules along. On the machine itself only the link's outer end and the control group are visible meanwhile.
 """
@@ -51,22 +51,22 @@ def connect(run_dir: Path, unshare_pid: int) -> None:
     _run([*within, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])
 
 
-def make_control_groups(run_dir: Path) -> None:
-    """Make the control group that holds everything the node runs, in each hierarchy."""
+def make_control_groups(name: str) -> None:
+    """Make the control group of that name, which may lie in another one of ours, in each hierarchy."""
     root = Path("/sys/fs/cgroup")
     unified = (root / "cgroup.controllers").exists()
     for hierarchy in [root] if unified else sorted(path for path in root.iterdir() if path.is_dir()):
-        group = hierarchy / rundir.control_group(run_dir)
+        group = hierarchy / name
         group.mkdir(exist_ok=True)
         if hierarchy.name == "cpuset":
-            for name in (
+            for setting in (
                 "cpuset.cpus",
                 "cpuset.mems",
             ):  # cgroup v1 refuses processes in a cpuset without these
-                (group / name).write_text((hierarchy / name).read_text())
+                (group / setting).write_text((hierarchy / setting).read_text())
         if unified:
             available = (group / "cgroup.controllers").read_text().split()
-            (group / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in available))
+            (group / "cgroup.subtree_control").write_text(" ".join(f"+{kind}" for kind in available))
 
 
 def _only_child(pid: int) -> int:

@@ -51,7 +51,8 @@ def start(options: Options | None = None) -> Cluster:
     supervision = Supervision.begin(lambda _: [])
     run_dir = supervision.run_dir
     kubeconfig = run_dir / "kind.kubeconfig"
-    config = _FILES / ("kind-one.yaml" if isinstance(chosen.nodes, Real) else "kind.yaml")
+    one = isinstance(chosen.nodes, Real) and chosen.nodes.count == 1
+    config = _FILES / ("kind-one.yaml" if one else "kind.yaml")
     try:
         supervision.at_end(
             [kind, "delete", "cluster", f"--name={_name(run_dir)}", f"--kubeconfig={kubeconfig}"]

@@ -194,6 +194,10 @@ _BEHAVIOURS = {
         "Running",
         "waiting: {reason: CrashLoopBackOff, message: the container exits again and again}",
     ),
+    "fail": (
+        "Failed",
+        "terminated: {exitCode: 1, reason: Error, startedAt: {{ $now | Quote }}, finishedAt: {{ $now | Quote }}}",
+    ),
 }
 
 _POD_COMPLETE = """

@@ -1,11 +1,15 @@
-"""The real node: containerd, kubelet and kube-proxy, with all their files in the run directory.
+"""The real nodes: containerd and kubelet for each, one kube-proxy, with all their files in the run directory.
 
-`embedded` starts them inside the run's namespaces (`isolation`), where the node has the run's own address. Images come
+`embedded` starts them inside the run's namespaces (`isolation`), where they have the run's own address. Images come
 from the run's registry whatever their host name says, so Pods run from true ECR references.
+
+Nodes differ in name, zone, kubelet's port, Pods' addresses, control group and files. They share the network: one
+kube-proxy serves the Pods of all, and takes only those of the first node for local to it.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,59 +28,65 @@ if TYPE_CHECKING:
 
 _PAUSE_REPOSITORY, _PAUSE_TAG = "devcluster/pause", "1"
 _CNI_PLUGINS = "/usr/lib/cni"
+_FIRST_KUBELET_PORT = 10250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One node of a control plane."""
+    """One node of a control plane, numbered from one."""
 
-    name: str
+    number: int
     plane: ControlPlane
+
+    @property
+    def name(self) -> str:
+        """What the cluster calls the node."""
+        return f"node-{self.number}"
 
     @property
     def directory(self) -> Path:
         """Where the node keeps its files."""
-        return self.plane.run_dir / "node"
+        return self.plane.run_dir / self.name
+
+    @property
+    def control_group(self) -> str:
+        """The control group that holds the node's Pods; kubelets must not meet in one."""
+        return f"{rundir.control_group(self.plane.run_dir)}/{self.name}"
 
     @property
     def socket(self) -> Path:
         """Where containerd listens."""
         return self.directory / "containerd.sock"
 
-    def push_pause_image(self) -> None:
-        """Put the image that holds Pods' namespaces open into the registry."""
-        program = self.plane.programs["pause"]
-        image = images.Image(files={"/pause": program.read_bytes()}, entrypoint=["/pause"])
-        images.push(registry_url(self.plane.address), _PAUSE_REPOSITORY, _PAUSE_TAG, image)
-
     def containerd(self) -> Component:
         """Return the container runtime."""
         self.directory.mkdir()
-        hosts = self.directory / "registries" / "_default"
-        hosts.mkdir(parents=True)
-        url = registry_url(self.plane.address)
-        hosts.joinpath("hosts.toml").write_text(
-            f'server = "{url}"\n\n[host."{url}"]\n  capabilities = ["pull", "resolve"]\n'
-        )
         network = self.directory / "cni"
         network.mkdir()
         (network / "10-pods.conflist").write_text(json.dumps(self._pod_network()))
         config = self.directory / "containerd.toml"
         config.write_text(
-            _CONTAINERD.format(directory=self.directory, pause=_pause_image(), plugins=_CNI_PLUGINS)
+            _CONTAINERD.format(
+                directory=self.directory,
+                registries=_registries(self.plane),
+                pause=_pause_image(),
+                plugins=_CNI_PLUGINS,
+            )
         )
-        return Component(name="containerd", argv=["containerd", f"--config={config}"])
+        return Component(name=f"containerd-{self.name}", argv=["containerd", f"--config={config}"])
 
     def kubelet(self) -> Component:
         """Return the kubelet."""
+        component = f"kubelet-{self.name}"
         config = self.directory / "kubelet.yaml"
         config.write_text(yaml.safe_dump(self._kubelet_settings()))
         kubeconfig = self.plane.kubeconfig(
-            "kubelet", user=f"system:node:{self.name}", groups=("system:nodes",)
+            component, user=f"system:node:{self.name}", groups=("system:nodes",)
         )
-        labels = "topology.kubernetes.io/zone=zone-a,topology.kubernetes.io/region=devcluster"
+        zone = f"zone-{'abc'[self.number - 1]}"
+        labels = f"topology.kubernetes.io/zone={zone},topology.kubernetes.io/region=devcluster"
         return Component(
-            name="kubelet",
+            name=component,
             argv=[
                 *(str(self.plane.programs["kubelet"]), f"--config={config}", f"--kubeconfig={kubeconfig}"),
                 *(f"--root-dir={self.directory / 'kubelet'}", f"--hostname-override={self.name}"),
@@ -85,7 +95,7 @@ class Node:
         )
 
     def kube_proxy(self) -> Component:
-        """Return kube-proxy, which makes Services reachable on the node and in its Pods."""
+        """Return kube-proxy, which makes Services reachable in the run's network: on every node and in its Pods."""
         config = self.directory / "kube-proxy.yaml"
         kubeconfig = self.plane.kubeconfig("kube-proxy", user="system:kube-proxy")
         document = {
@@ -93,7 +103,8 @@ class Node:
             "kind": "KubeProxyConfiguration",
             "mode": "nftables",
             "clientConnection": {"kubeconfig": str(kubeconfig)},
-            "clusterCIDR": POD_NETWORK,
+            # Requests of other nodes' Pods to a Service are masqueraded, or one that leads back to its sender is lost.
+            "clusterCIDR": str(self._pod_addresses),
             "hostnameOverride": self.name,
             "bindAddress": self.plane.address,
             "healthzBindAddress": "127.0.0.1:10256",
@@ -107,7 +118,7 @@ class Node:
         )
 
     def dns(self) -> Component:
-        """Return the cluster's name server, which is on the node itself rather than in a Pod."""
+        """Return the cluster's name server, which is in the run's network itself rather than in a Pod."""
         kubeconfig = self.plane.kubeconfig("dns", user="dns", groups=("system:masters",))
         ready = f"{self.plane.address}:8181"
         config = self.directory / "Corefile"
@@ -119,9 +130,18 @@ class Node:
         argv = [str(self.plane.programs["dns"]), "-conf", str(config)]
         return Component(name="dns", argv=argv, ready_url=f"http://{ready}/ready")
 
+    @property
+    def _pod_addresses(self) -> ipaddress.IPv4Network:
+        return list(ipaddress.IPv4Network(POD_NETWORK).subnets(new_prefix=24))[self.number]
+
     def _pod_network(self) -> dict[str, Any]:
-        """Routed point-to-point links: a Service's answers pass the node, where they are translated back."""
-        ranges = {"type": "host-local", "subnet": POD_NETWORK, "dataDir": str(self.directory / "addresses")}
+        """Routed point-to-point links: a Service's answers pass the node, where they are translated back.
+
+        A node's addresses are a part of the one subnet, so that Pods of two nodes see each other's true address.
+        """
+        part = self._pod_addresses
+        ranges = {"type": "host-local", "dataDir": str(self.directory / "addresses")}
+        ranges |= {"subnet": POD_NETWORK, "rangeStart": str(part[1]), "rangeEnd": str(part[-2])}
         links = {"type": "ptp", "ipMasq": True, "ipam": {**ranges, "routes": [{"dst": "0.0.0.0/0"}]}}
         ports = {"type": "portmap", "capabilities": {"portMappings": True}}
         return {"cniVersion": "1.0.0", "name": "pods", "plugins": [links, ports]}
@@ -139,6 +159,7 @@ class Node:
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
             "kind": "KubeletConfiguration",
             "address": self.plane.address,
+            "port": _FIRST_KUBELET_PORT + self.number - 1,
             "authentication": {
                 "anonymous": {"enabled": False},
                 "webhook": {"enabled": True},
@@ -146,7 +167,7 @@ class Node:
             },
             "authorization": {"mode": "Webhook"},
             "cgroupDriver": "cgroupfs",
-            "cgroupRoot": f"/{rundir.control_group(self.plane.run_dir)}",
+            "cgroupRoot": f"/{self.control_group}",
             "clusterDNS": [self.plane.address],
             "clusterDomain": CLUSTER_DOMAIN,
             "containerRuntimeEndpoint": f"unix://{self.socket}",
@@ -162,6 +183,22 @@ class Node:
             "tlsPrivateKeyFile": str(keys / "kubelet.key"),
             "volumePluginDir": str(self.directory / "volume-plugins"),
         }
+
+
+def prepare_images(plane: ControlPlane) -> None:
+    """Lead all pulls of all nodes to the registry, and put the image that holds Pods' namespaces open into it."""
+    url = registry_url(plane.address)
+    hosts = _registries(plane) / "_default"
+    hosts.mkdir(parents=True)
+    hosts.joinpath("hosts.toml").write_text(
+        f'server = "{url}"\n\n[host."{url}"]\n  capabilities = ["pull", "resolve"]\n'
+    )
+    image = images.Image(files={"/pause": plane.programs["pause"].read_bytes()}, entrypoint=["/pause"])
+    images.push(url, _PAUSE_REPOSITORY, _PAUSE_TAG, image)
+
+
+def _registries(plane: ControlPlane) -> Path:
+    return plane.run_dir / "registries"
 
 
 def _pause_image() -> str:
@@ -203,5 +240,5 @@ state = "{directory}/containerd-state"
   conf_dir = "{directory}/cni"
 
 [plugins."io.containerd.grpc.v1.cri".registry]
-  config_path = "{directory}/registries"
+  config_path = "{registries}"
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 
 class DevclusterError(Exception):
@@ -23,9 +24,10 @@ class Kwok:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Real:
-    """One real node (kubelet, containerd, kube-proxy) in network and process namespaces of its own; needs root."""
+    """Real nodes (kubelet and containerd each) in network and process namespaces of the run's own; needs root."""
 
-    name: str = "node-1"
+    count: Literal[1, 2] = 1
+    """With two, a drain is real. They share the run's network, so a host port of one is taken on the other as well."""
     dns: bool = True
     """Run a name server for the Pods; what knows its addresses needs none."""
 

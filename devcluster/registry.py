@@ -48,15 +48,16 @@ def aws_environment(endpoint: str) -> dict[str, str]:
     }
 
 
-def registry(run_dir: Path, address: str) -> Component:
-    """Return the registry, with its storage in the run directory."""
+def registry(run_dir: Path, address: str, *, everywhere: bool) -> Component:
+    """Return the registry, with its storage in the run directory; it may serve at every address of a network."""
     url = registry_url(address)
+    host, _, port = url.removeprefix("http://").rpartition(":")
     config = run_dir / "registry.yaml"
     document = {
         "version": "0.1",
         "log": {"level": "warn"},
         "storage": {"filesystem": {"rootdirectory": str(run_dir / "registry")}, "delete": {"enabled": True}},
-        "http": {"addr": url.removeprefix("http://")},
+        "http": {"addr": f"{'' if everywhere else host}:{port}"},
     }
     config.write_text(yaml.safe_dump(document))
     return Component(name="registry", argv=["docker-registry", "serve", str(config)], ready_url=f"{url}/v2/")
@@ -76,7 +77,8 @@ def moto(address: str) -> Component:
 def docker(run_dir: Path) -> Component:
     """Return a docker daemon that keeps everything in the run directory and sets up no network.
 
-    It needs the run's namespaces: the ECR host name leads to the registry in there.
+    It needs the run's namespaces: the ECR host name leads to the registry in there, at the loopback address. On the
+    node's address a load balancer may serve HTTPS, for which docker looks first.
     """
     data = run_dir / "docker"
     data.mkdir()

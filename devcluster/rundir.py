@@ -34,7 +34,7 @@ END_COMMAND = "end-command.json"
 
 _END_COMMAND_SECONDS = 60
 _SOCKET_PATH_LIMIT = (
-    60  # a Unix socket's path has at most 107 characters, and containerd adds a long tail to ours
+    43  # a socket's path has at most 107 characters, and the longest is a kubelet's, for pod resources
 )
 
 _MNT_DETACH = 2
@@ -100,7 +100,7 @@ def node_network(path: Path) -> tuple[str, str]:
 
 
 def control_group(path: Path) -> str:
-    """Return the name of the control group that holds the Pods of this run's node."""
+    """Return the name of the control group that holds all Pods of this run's nodes."""
     return f"devcluster-{path.name}"
 
 

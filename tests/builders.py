@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from containerapp.api import images
 from containerapp.api.containerapp import ContainerApp
 from containerapp.api.schema import API_VERSION
-from containerapp.controllers.containerapp.controller import OWNS
-from containerapp.controllers.containerapp.image import Pinned, Resolving, pin
+from containerapp.api.status import UNSEEN
+from containerapp.controllers.containerapp.choice import choose
+from containerapp.controllers.containerapp.controller import CONTAINER_APP
 from containerapp.controllers.containerapp.inputs import Inputs
+from containerapp.controllers.containerapp.rollout import Rollout
+from containerapp.controllers.containerapp.template import wanted_template
+from containerapp.controllers.workloads.image import Pinned, Resolving, by_tag, never_pulls, pin
 from containerapp.core.diff import stamped
 from containerapp.core.model import Key, Manifest, ObjectRef, PinnedImage, View
 
@@ -33,6 +38,7 @@ BEFORE, NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-02T03:04:05Z", "2026-01-03
 SERVICE_ACCOUNT = ObjectRef(api_version="v1", kind="ServiceAccount", name=NAME)
 SERVICE = ObjectRef(api_version="v1", kind="Service", name=NAME)
 DEPLOYMENT = ObjectRef(api_version="apps/v1", kind="Deployment", name=NAME)
+REVISION = ObjectRef(api_version="apps/v1", kind="ControllerRevision", name=f"{NAME}-1")
 
 
 class Clock:
@@ -87,9 +93,38 @@ def pinned(text: str = REFERENCE, digest: str = DIGEST, refresh: str | None = No
     return pin(images.parse(text, default_registry="docker.io"), digest, refresh)
 
 
-def inputs(image: PinnedImage | None = None) -> Inputs:
-    """Return the inputs of a first reconcile: nothing lives yet."""
-    return Inputs(image=Pinned(pin=image or pinned()))
+def inputs(image: PinnedImage | None = None, *, app: ContainerApp | None = None, **fields: Any) -> Inputs:
+    """Return the inputs of a first reconcile of `app`: nothing lives yet."""
+    owner = (app or an_app()).model_copy(update={"status": UNSEEN})
+    found = Inputs(image=Pinned(pin=with_others(image or pinned(), owner)), **fields)
+    return with_choice(found, a_view(owner, {}, platform=found.platform))
+
+
+def _others(app: ContainerApp) -> tuple[tuple[str, PinnedImage], ...]:
+    """Return the images of the further containers: all tags have one digest."""
+    containers = (*app.spec.sidecars, *app.spec.init_containers)
+    references = {each.name: images.parse(each.image, default_registry="docker.io") for each in containers}
+    return tuple(
+        (
+            each.name,
+            by_tag(references[each.name], None)
+            if never_pulls(each)
+            else pin(references[each.name], references[each.name].digest or DIGEST, None),
+        )
+        for each in containers
+    )
+
+
+def with_others(image: PinnedImage, app: ContainerApp) -> PinnedImage:
+    """Return the image with those of the app's further containers."""
+    return replace(image, others=_others(app))
+
+
+def with_choice(found: Inputs, view: View) -> Inputs:
+    """Return the inputs with the revision that runs, and with what lives."""
+    live = view.live.get(ObjectRef(api_version="apps/v1", kind="Deployment", name=view.key.name))
+    found = replace(found, rollout=Rollout.of(live), deployment=live)
+    return replace(found, choice=choose(view.obj, found, view, wanted_template(view.obj, found)))
 
 
 def unresolved() -> Inputs:
@@ -99,12 +134,15 @@ def unresolved() -> Inputs:
 
 def rendered(app: ContainerApp, given: Inputs) -> list[Manifest]:
     """Return the children that are rendered for `app`, in the order in which they are written."""
-    return [manifest for child in OWNS for manifest in child.render(app, given)]
+    return [manifest for _, manifest in CONTAINER_APP.render(app, given)]
 
 
 def desired_children(app: ContainerApp, image: PinnedImage | None = None) -> list[Manifest]:
     """Return what the operator would write for `app`."""
-    return [stamped(manifest) for manifest in rendered(app, inputs(image))]
+    return [
+        manifest if manifest["kind"] == "ControllerRevision" else stamped(manifest)
+        for manifest in rendered(app, inputs(image, app=app))
+    ]
 
 
 def a_view(
@@ -145,10 +183,7 @@ def as_stored(manifest: Manifest) -> Manifest:
         pod = stored["spec"]["template"]["spec"]
         pod |= {"restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler"}
         pod["serviceAccount"] = pod["serviceAccountName"]
-        pod["containers"][0] |= {
-            "terminationMessagePath": "/dev/termination-log",
-            "terminationMessagePolicy": "File",
-        }
+        pod["containers"][0] |= {"terminationMessagePath": "/dev/termination-log"}
     return stored
 
 

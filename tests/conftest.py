@@ -6,9 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from kubernetes.aio.config import kube_config
 
 pytest_plugins = ["clusters"]
+
+# Machines are shared: no example fails for the time that it took. A hang fails by the time-out of its test.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 
 @pytest.fixture

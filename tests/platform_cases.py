@@ -16,6 +16,8 @@ SETTINGS: dict[str, Any] = {
     "forbidden_service_annotations": "service.beta.kubernetes.io/*,example.com/public",
     "forbidden_pod_annotations": "iam.amazonaws.com/role, sidecar.*",
     "forbidden_service_accounts": "admin,deploy-*",
+    "allowed_host_paths": "/var/log/shop,/srv/apps/*",
+    "forbidden_overrides": "ServiceAccount",
 }
 
 
@@ -44,6 +46,10 @@ def _security(**security: Any) -> dict[str, Any]:
     return {"security": security}
 
 
+def _sidecar(**security: Any) -> dict[str, Any]:
+    return {"sidecars": [{"name": "proxy", "image": "proxy:1", "security": security}]}
+
+
 FORBIDDEN = [
     Case(
         spec=_security(privileged=True, allowPrivilegeEscalation=True),
@@ -63,11 +69,37 @@ FORBIDDEN = [
         spec=_security(seccompProfile={"type": "Localhost", "localhostProfile": "a.json"}),
         words="spec.security.seccompProfile.type Localhost",
     ),
+    Case(
+        spec=_sidecar(privileged=True, allowPrivilegeEscalation=True),
+        words="security.privileged true of the container proxy;"
+        " security.allowPrivilegeEscalation true of the container proxy",
+    ),
+    Case(
+        spec=_sidecar(runAsNonRoot=False, runAsUser=0),
+        words="security.runAsNonRoot false of the container proxy",
+    ),
+    Case(
+        spec=_sidecar(capabilities={"add": ["NET_ADMIN"]}),
+        words=f"{_CAPABILITIES.removeprefix('spec.')} of the container proxy",
+    ),
+    Case(
+        spec=_sidecar(seccompProfile={"type": "Unconfined"}),
+        words="security.seccompProfile.type Unconfined of the container proxy",
+    ),
+    Case(
+        spec={"initContainers": [{"name": "files", "image": "files:1", "security": {"runAsNonRoot": False}}]},
+        words="security.runAsNonRoot false of the container files",
+    ),
     Case(spec=_service(type="LoadBalancer"), words="spec.service.type LoadBalancer"),
     Case(spec=_service(annotations={_LB: "internet-facing"}), words=f"spec.service.annotations {_LB}"),
     Case(
         spec=_service(annotations={"example.com/public": "yes"}),
         words="spec.service.annotations example.com/public",
+    ),
+    Case(spec={"port": 8080, "expose": {"via": "nlb"}}, words="spec.expose.via nlb"),
+    Case(
+        spec={"port": 8080, "expose": {"via": "alb", "annotations": {"example.com/public": "yes", "a": "b"}}},
+        words="spec.expose.annotations example.com/public",
     ),
     Case(
         spec={"podAnnotations": {"iam.amazonaws.com/role": "admin"}},
@@ -78,11 +110,31 @@ FORBIDDEN = [
         words="spec.podAnnotations sidecar.example.com/inject",
     ),
     Case(spec={"serviceAccountName": "admin"}, words="spec.serviceAccountName admin"),
+    Case(
+        spec={"overrides": [{"kind": "ServiceAccount", "patch": {"metadata": {}}}]},
+        words="spec.overrides of kind ServiceAccount",
+    ),
     Case(spec={"serviceAccountName": "deploy-shop"}, words="spec.serviceAccountName deploy-shop"),
     Case(spec={}, name="admin", words="metadata.name admin, which is the name of its service account too"),
 ]
 
+
+def _host_path(path: str) -> dict[str, Any]:
+    return {"volumes": [{"name": "node", "mountPath": "/node", "hostPath": {"path": path}}]}
+
+
+FORBIDDEN_BY_DEFAULT = [
+    Case(spec=_host_path("/var/run"), words="spec.volumes hostPath /var/run"),
+    Case(spec=_host_path("/srv/apps"), words="spec.volumes hostPath /srv/apps"),
+    Case(spec=_host_path("/var/log/shop/today"), words="spec.volumes hostPath /var/log/shop/today"),
+]
+
 ALLOWED = [
+    Case(spec=_sidecar(runAsNonRoot=True, seccompProfile={"type": "RuntimeDefault"})),
+    Case(spec={"sidecars": [{"name": "proxy", "image": "proxy:1"}]}),
+    Case(spec=_host_path("/var/log/shop")),
+    Case(spec=_host_path("/srv/apps/shop")),
+    Case(spec={"volumes": [{"name": "cache", "mountPath": "/cache", "emptyDir": {}}]}),
     Case(spec={}),
     Case(spec=_security()),
     Case(spec=_security(runAsUser=1000, readOnlyRootFilesystem=True)),
@@ -93,6 +145,7 @@ ALLOWED = [
     Case(spec=_service(type="NodePort")),
     Case(spec=_service(annotations={"example.com/publication": "no"})),
     Case(spec={"podAnnotations": {"prometheus.io/scrape": "true", "iam.amazonaws.com/role-of": "x"}}),
+    Case(spec={"overrides": [{"kind": "Service", "patch": {"metadata": {}}}]}),
     Case(spec={"serviceAccountName": "administrator"}),
     Case(spec={"serviceAccountName": "shop"}, name="admin"),
     Case(spec={}, name="undeploy-shop"),

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from containerapp.api import images
 from containerapp.api.containerapp import APP_NAME
-from containerapp.controllers.containerapp.image import Pinned, Resolving, Unavailable, pin
 from containerapp.controllers.containerapp.inputs import Inputs
+from containerapp.controllers.workloads.image import Pinned, Resolving, Unavailable, pin
 from containerapp.core.model import Gathered, Manifest, ObjectRef, Outcome, PinnedImage
 from containerapp.errors import Blocked, InvalidSpec, Transient
 from tests.builders import DIGEST, NEW_DIGEST, with_rollout
@@ -147,7 +147,12 @@ _ROLLOUT = st.sampled_from(
     [{}, {"strategy": "Recreate"}, {"maxSurge": 0, "maxUnavailable": 1}, {"progressDeadlineSeconds": 7200}]
 )
 _METRICS = st.sampled_from([{"port": 9100}, {"port": 9100, "path": "/stats", "labels": {"release": "p"}}])
+_NETWORK = _optional(
+    allowFrom=st.sampled_from([[], [{"app": "web"}], [{"cidr": "10.0.0.0/8"}, {"loadBalancer": True}]]),
+    egress=st.sampled_from([[], [{"namespace": "search", "ports": [9200]}]]),
+)
 _FIELDS = _optional(
+    network=_NETWORK,
     autoscaling=_AUTOSCALING,
     disruption=_DISRUPTION,
     rollout=_ROLLOUT,
@@ -172,10 +177,40 @@ _FIELDS = _optional(
 )
 
 
+_CONTAINER = _optional(
+    imagePullPolicy=st.sampled_from(["IfNotPresent", "Always", "Never"]),
+    command=st.lists(_TEXT, max_size=2),
+    args=st.lists(_TEXT, max_size=2),
+    env=_ENV,
+    envFrom=_ENV_FROM,
+    resources=_RESOURCES,
+    security=_optional(runAsUser=st.just(7), runAsNonRoot=st.booleans(), privileged=st.just(False)),
+)
+_EXEC = st.builds(lambda given: {"exec": {"command": ["/check"]}, **given}, _NUMBERS)
+
+
+@st.composite
+def _containers(draw: st.DrawFn) -> Manifest:
+    """Sidecars and init containers, some of which come after a sidecar."""
+    sidecars = [
+        {"name": name, "image": "proxy:1", **draw(_CONTAINER), **draw(_optional(startupProbe=_EXEC))}
+        for name in draw(st.sampled_from([[], ["proxy"], ["b", "a"]]))
+    ]
+    after = st.sampled_from([{}, *({"after": each["name"]} for each in sidecars)])
+    init = [
+        {"name": name, "image": "files:1", **draw(_CONTAINER), **draw(after)}
+        for name in draw(st.sampled_from([[], ["files"], ["z", "y"]]))
+    ]
+    return {**({"sidecars": sidecars} if sidecars else {}), **({"initContainers": init} if init else {})}
+
+
 @st.composite
 def specs(draw: st.DrawFn) -> Manifest:
     """Any spec, from an image alone to every field."""
-    return {**draw(_FIELDS), **draw(_networks())}
+    spec = {**draw(_FIELDS), **draw(_networks()), **draw(_containers())}
+    if any(port["name"] == "metrics" for port in spec.get("ports", ())):
+        spec.pop("metrics", None)  # by number it would be another port of that name
+    return spec
 
 
 _COUNT = st.integers(0, 4)
@@ -233,5 +268,4 @@ def outcomes() -> st.SearchStrategy[Outcome]:
         error=maybe_error,
         resources=st.just((_CHILD,)),
         terminating=st.sampled_from([(), (_CHILD,)]),
-        pod_problem=st.one_of(st.none(), st.just("Pod shop-1 is in CrashLoopBackOff.")),
     )

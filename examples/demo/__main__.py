@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     # SIGINT too: a script's background job begins with it ignored, and Python leaves that so.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    console = Console(story.STEPS)
+    console = Console()
     begun = time.monotonic()
     try:
         story.tell(console, wishes)
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         console.complain(repr(error), traceback.format_exc())
         return 1
     except KeyboardInterrupt:
-        return 0 if console.number == story.STEPS else _INTERRUPTED
+        return 0 if console.at_the_last_step else _INTERRUPTED
     console.say(f"The demo succeeded in {time.monotonic() - begun:.0f} s.")
     return 0
 

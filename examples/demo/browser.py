@@ -1,5 +1,7 @@
 """Pictures for people: the sample's page and a terminal's output, taken by Chromium where there is one.
 
+Chromium verifies the certificate of a page as it does for a user: the authority of the run is one that its profile
+trusts, so name, dates and signature have to be right. (A flag that lets the errors of one key pass would check none.)
 Nothing else depends on a picture; a machine without Chromium goes without, and the demo says how to get them.
 """
 
@@ -8,13 +10,19 @@ from __future__ import annotations
 import html
 import os
 import shutil
+import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
+from devcluster import DevclusterError, system
 from examples.demo import commands
 from examples.demo.console import Console
+from examples.demo.errors import DemoError
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_CERTUTIL = {"certutil": "libnss3-tools"}
+_CERTUTIL_SECONDS = 30
 # Without the network flags Chromium spends its time on look-ups that have nothing to do with the page.
 _FLAGS = (
     "--headless=new",
@@ -25,8 +33,6 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
-    "--no-first-run",
-    "--no-proxy-server",
     "--virtual-time-budget=2000",
 )
 _TERMINAL = """<!doctype html><meta charset="utf-8"><style>
@@ -38,31 +44,81 @@ b {{ color: #6fd3a8; font-weight: normal; }}
 
 
 MISSING = (
-    "no pictures: they need Chromium (Debian, Ubuntu: apt-get install chromium); the page needs any browser"
+    "no pictures: they need Chromium and certutil (Debian, Ubuntu: apt-get install chromium libnss3-tools); "
+    "the page needs any browser"
 )
-"""What to say, once, where there is none."""
+"""What to say, once, where they are not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A host that no name server knows, with a certificate that no browser trusts yet."""
+
+    host: str
+    address: str
+    """Where it is; a port may follow the address."""
+    authority: Path
+    """The certificate of the authority to trust, in PEM."""
 
 
 def find() -> str | None:
-    """Return the path of Chromium or a relative of it, if one is installed."""
-    return next((path for name in _NAMES if (path := shutil.which(name))), None)
+    """Return the path of Chromium or a relative of it, if one is installed and can be made to trust an authority."""
+    program = next((path for name in _NAMES if (path := shutil.which(name))), None)
+    if program is None:
+        return None
+    try:
+        system.require(_CERTUTIL)
+    except DevclusterError:
+        return None
+    return program
 
 
-def photograph(url: str, picture: Path, console: Console, *, size: tuple[int, int] = (1000, 640)) -> None:
-    """Save what a browser window of the given size shows of a page."""
+def command(program: str, home: Path, site: Site | None = None) -> list[str]:
+    """Return how Chromium starts with its own profile below a directory, in which it trusts and finds a site."""
+    prefix, mapped = [], []
+    if site is not None:
+        _trust(site.authority, home)
+        prefix = ["env", f"HOME={home}"]
+        mapped = [f"--host-resolver-rules=MAP {site.host} {site.address}"]
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return [
+        *(*prefix, program, *sandbox, "--no-first-run", "--no-proxy-server"),
+        *(f"--user-data-dir={home / 'profile'}", *mapped),
+    ]
+
+
+def photograph(
+    url: str,
+    picture: Path,
+    console: Console,
+    *,
+    size: tuple[int, int] = (1000, 640),
+    site: Site | None = None,
+) -> str:
+    """Save what a browser window of the given size shows of a page, and return the page as the browser has it."""
     program = find()
     if program is None:
-        return
+        return ""
     picture.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [
-            *(program, *_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])),
-            *(f"--user-data-dir={profile}", f"--window-size={size[0]},{size[1]}"),
-            *(f"--screenshot={picture.absolute()}", url),
-        ]
-        log = Path(profile) / "chromium.log"
-        commands.run(command, console=console, doing=f"taking the picture {picture.name}", log=log)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        home = Path(scratch)
+        page = home / "page.html"
+        commands.run(
+            [
+                *(*command(program, home, site), *_FLAGS, f"--window-size={size[0]},{size[1]}"),
+                *(f"--screenshot={picture.absolute()}", "--dump-dom", url),
+            ],
+            console=console,
+            doing=f"taking the picture {picture.name}",
+            log=home / "chromium.log",
+            output=page,
+        )
+        shown = page.read_text(errors="replace")
+    if not shown:  # Chromium's own pages, such as the one for a certificate that it refuses, are no documents
+        picture.unlink(missing_ok=True)
+        raise DemoError(f"Chromium does not show {url}: it finds no page there, or refuses its certificate")
     console.note(f"picture: {picture}")
+    return shown
 
 
 def photograph_terminal(prompts: dict[str, str], picture: Path, console: Console) -> None:
@@ -78,3 +134,25 @@ def photograph_terminal(prompts: dict[str, str], picture: Path, console: Console
         page.write_text(_TERMINAL.format(lines="\n".join(lines)))
         size = (round(widest * 8.43) + 44, round(len(lines) * 21.7) + 36)
         photograph(page.as_uri(), picture, console, size=size)
+
+
+def _trust(authority: Path, home: Path) -> None:
+    """Make the key database in which Chromium on Linux looks for authorities beside its own."""
+    database = home / ".pki" / "nssdb"
+    if database.exists():
+        return
+    database.mkdir(parents=True)
+    for arguments in (
+        ["-N", "--empty-password"],
+        ["-A", "-n", "demo", "-t", "C,,", "-i", str(authority)],
+    ):
+        done = subprocess.run(
+            ["certutil", *arguments, "-d", f"sql:{database}"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_CERTUTIL_SECONDS,
+        )
+        if done.returncode:
+            raise DemoError(f"certutil {arguments[0]} failed: {done.stderr.strip()}")

@@ -23,18 +23,27 @@ _LIMIT_SECONDS = 1200.0
 
 
 def run(
-    command: Sequence[str], *, console: Console, doing: str, log: Path, env: Mapping[str, str] | None = None
+    command: Sequence[str],
+    *,
+    console: Console,
+    doing: str,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    output: Path | None = None,
 ) -> None:
-    """Run a command in the repository, its output in the log; say every now and then that it still works."""
+    """Run a command in the repository; say every now and then that it still works.
+
+    What it prints goes into the log, except for its standard output where a file for that is named.
+    """
     begun = time.monotonic()
-    with log.open("ab") as output:
+    with log.open("ab") as messages, (output or log).open("ab") as printed:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
             env=environment(env or {}),
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            stdout=printed,
+            stderr=messages,
         )
         try:
             while (code := _wait(process)) is None:

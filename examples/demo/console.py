@@ -16,8 +16,9 @@ _INDENT = "      "
 class Console:
     """Prints the demo's progress to standard output."""
 
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
+    def __init__(self) -> None:
+        self.steps = 0
+        """How many there will be."""
         self.number = 0
         self._bold, self._plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
         self.current = "start"
@@ -27,10 +28,15 @@ class Console:
         """Announce a step in one line; when it is done, say how long it took."""
         self.number += 1
         self.current = title
-        self.say(f"{self._bold}[{self.number}/{self._steps}] {title}{self._plain}  (ECS: {ecs})")
+        self.say(f"{self._bold}[{self.number}/{self.steps}] {title}{self._plain}  (ECS: {ecs})")
         begun = time.monotonic()
         yield
         self.note(f"done in {time.monotonic() - begun:.0f} s")
+
+    @property
+    def at_the_last_step(self) -> bool:
+        """Whether no step is left."""
+        return self.number == self.steps
 
     def repeat(self, reason: str) -> None:
         """Say why the current step failed; the next one takes its place."""

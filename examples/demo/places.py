@@ -25,7 +25,7 @@ class Place:
     why: str
     start: Callable[[], Cluster]
     real: bool = True
-    """Whether Pods run there, so that there is a page."""
+    """Whether Pods run there, so that there is a page and a load balancer before it."""
     image_step: str = "Build examples/sample-app with Docker, push it to ECR"
 
 
@@ -90,5 +90,6 @@ def _start_kind() -> Cluster:
 
 
 def _start_embedded(options: Options) -> Cluster:
-    binaries.obtain([*embedded.needed_programs(options), "helm"])
+    programs = [*embedded.needed_programs(options), "helm"]
+    binaries.obtain([*programs, "traefik"] if isinstance(options.nodes, Real) else programs)
     return embedded.start(options)

@@ -82,13 +82,18 @@ def aws_calls_went_to_moto(cluster: Cluster, before: int) -> str:
 
 
 def page_is_served_by_a_pod(cluster: Cluster, page: str) -> str:
-    """Check that the page names one of the app's Pods, the version, and a user that is not root."""
+    """Check that the page names the host, one of the app's Pods, the version, and a user that is not root."""
     names = [pod["metadata"]["name"] for pod in pods(cluster, sample.NAMESPACE, sample.NAME)]
-    said = {field: _field(page, field) for field in ("pod", "version", "user")}
+    said = {field: _field(page, field) for field in ("address", "pod", "version", "user")}
+    wanted = f"https://{sample.HOST}"
+    _insist(said["address"] == wanted, f"the page was asked for at {said['address']}, not at {wanted}")
     _insist(said["pod"] in names, f"the page was answered by {said['pod']}, which is none of {names}")
     _insist(said["version"] == sample.VERSION, f"the page is of version {said['version']}")
     _insist(said["user"] == "65532", f"the page was answered by user {said['user']}")
-    return f"the page was answered by Pod {said['pod']}, version {said['version']}, user {said['user']}"
+    return (
+        f"{wanted} was answered by Pod {said['pod']}, version {said['version']}, user {said['user']}; "
+        "the certificate is right"
+    )
 
 
 def _runtime(cluster: Cluster) -> str:

@@ -14,7 +14,7 @@ import yaml
 
 from devcluster import Cluster, ecr, registry
 from devcluster.supervision import Component
-from examples.demo import commands, operator_image, proof
+from examples.demo import commands, load_balancer, operator_image, proof
 from examples.demo.console import Console
 
 _CHART = commands.ROOT / "charts" / "containerapp-operator"
@@ -42,7 +42,7 @@ def install_without_pods(cluster: Cluster, console: Console) -> None:
         "CONTAINERAPP_HTTP_HOST": cluster.address,
     }
     ready = f"http://{cluster.address}:8080/readyz"
-    argv = [sys.executable, "-m", "containerapp", "run"]
+    argv = [sys.executable, "-m", "containerapp", "operator"]
     cluster.run_component(Component(name=PROCESS, argv=argv, env=environment, ready_url=ready))
 
 
@@ -72,7 +72,9 @@ def _enforce_restricted(cluster: Cluster, namespace: str) -> None:
 def _values(cluster: Cluster) -> dict[str, Any]:
     return {
         "defaultRegistry": ecr.ECR_HOST,
+        "expose": {"via": "ingress", "className": load_balancer.NAME},
         "log": {"format": "text"},
+        "rollout": {"minReadySeconds": 3},
         "extraEnv": [{"name": name, "value": value} for name, value in _aws(cluster).items()],
     }
 

@@ -23,7 +23,11 @@ NEXT_VERSION = "2.0"
 NAMESPACE = "default"
 DIRECTORY = commands.ROOT / "examples" / "sample-app"
 MANIFEST = DIRECTORY / "containerapp.yaml"
+_EXPOSE = yaml.safe_load(MANIFEST.read_text())["spec"]["expose"]
+HOST: str = _EXPOSE["hosts"][0]
+SECRET: str = _EXPOSE["tlsSecretName"]
 _READY_SECONDS = 180
+_EXPOSED_SECONDS = 60
 _READY = '.status.conditions[?(@.type=="Ready")]'
 _COLUMNS = ",".join(f"{field.upper()}:{_READY}.{field}" for field in ("status", "reason", "message"))
 
@@ -111,3 +115,12 @@ def await_ready(cluster: Cluster, console: Console) -> None:
             watch.kill()
     elapsed = time.monotonic() - begun
     raise DemoError(f"{NAME} was not Ready after {elapsed:.0f} s, when kubectl stopped to watch it")
+
+
+def await_url(cluster: Cluster) -> str:
+    """Wait until the load balancer leads to the app, and return the URL in its status."""
+    scope = f"--namespace={NAMESPACE}"
+    cluster.kubectl(
+        "wait", f"capp/{NAME}", "--for=condition=Exposed", scope, f"--timeout={_EXPOSED_SECONDS}s"
+    )
+    return cluster.kubectl("get", "capp", NAME, scope, "--output=jsonpath={.status.url}")

@@ -18,19 +18,23 @@ from examples.demo import (
     access,
     browser,
     evidence,
+    load_balancer,
     next_steps,
     operator_image,
     places,
     proof,
     release,
     sample,
+    traefik_image,
 )
 from examples.demo.console import Console
 from examples.demo.errors import DemoError
+from examples.demo.load_balancer import LoadBalancer
 from examples.demo.places import Place
 
-STEPS = 8
-_CHILDREN = ("get", "deployment,service,pod", f"--selector=app.kubernetes.io/name={sample.NAME}")
+_STEPS = 8
+_STEPS_WITH_A_LOAD_BALANCER = 9
+_CHILDREN = ("get", "deployment,service,ingress,pod", f"--selector=app.kubernetes.io/name={sample.NAME}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,7 @@ def _start(console: Console, choices: Sequence[Place]) -> tuple[Place, Cluster]:
     """Start the first cluster that can be started, as the first step."""
     for place in choices:
         console.say(place.why)
+        console.steps = _STEPS_WITH_A_LOAD_BALANCER if place.real else _STEPS
         try:
             with console.step(place.title, "create the cluster"):
                 cluster = place.start()
@@ -81,13 +86,21 @@ def _on_a_real_node(cluster: Cluster, console: Console, wishes: Wishes, place: P
         evidence.of(cluster, proof.OPERATOR_NAMESPACE),
     ):
         release.install(cluster, console, operator_image.push(cluster, console))
+    with (
+        console.step(
+            "Start a load balancer: Traefik, with a certificate", "create an Application Load Balancer"
+        ),
+        evidence.of(cluster, load_balancer.NAMESPACE),
+    ):
+        balancer = load_balancer.install(cluster, console, traefik_image.push(cluster, console))
     calls = proof.aws_calls(cluster)
     _launch(cluster, console, operator=None)
     with (
-        console.step("Open the page through a port-forward", "open the sample application"),
+        console.step("Open the load balancer's address", "open the sample application"),
+        evidence.of(cluster, load_balancer.NAMESPACE),
         evidence.of(cluster, sample.NAMESPACE),
     ):
-        _open(cluster, console, wishes, calls)
+        _open(cluster, console, wishes, balancer, calls)
 
 
 def _on_simulated_nodes(cluster: Cluster, console: Console, wishes: Wishes) -> None:
@@ -105,7 +118,7 @@ def _on_simulated_nodes(cluster: Cluster, console: Console, wishes: Wishes) -> N
         console.note(_listing(cluster))
         if not wishes.once:
             sample.register_empty(cluster, sample.NEXT_VERSION)
-            console.say(next_steps.text(cluster, page=None))
+            console.say(next_steps.text(cluster, None))
             signal.pause()
 
 
@@ -124,22 +137,24 @@ def _launch(cluster: Cluster, console: Console, *, operator: str | None) -> None
         sample.await_ready(cluster, console)
 
 
-def _open(cluster: Cluster, console: Console, wishes: Wishes, calls: int) -> None:
+def _open(cluster: Cluster, console: Console, wishes: Wishes, balancer: LoadBalancer, calls: int) -> None:
+    url = sample.await_url(cluster)
+    console.note(f"$ kubectl get capp\n{_listing(cluster)}")
+    console.note(f"the load balancer's address is {balancer.address}; {sample.HOST} leads there")
+    for proven in (
+        proof.page_is_served_by_a_pod(cluster, access.fetch(url, balancer)),
+        proof.pods_run_from_ecr(cluster, sample.NAMESPACE, sample.NAME, sample.NAME),
+        proof.helm_installed_the_operator(cluster),
+        proof.aws_calls_went_to_moto(cluster, calls),
+    ):
+        console.note(f"checked: {proven}")
+    if wishes.once:
+        _photograph(cluster, console, url, balancer, wishes.pictures)
+        return
+    sample.build_and_push(cluster, console, sample.NEXT_VERSION)
     with access.forward(cluster, sample.NAME, sample.NAMESPACE) as forward:
-        page = access.fetch(forward.url)
-        for proven in (
-            proof.page_is_served_by_a_pod(cluster, page),
-            proof.pods_run_from_ecr(cluster, sample.NAMESPACE, sample.NAME, sample.NAME),
-            proof.helm_installed_the_operator(cluster),
-            proof.aws_calls_went_to_moto(cluster, calls),
-        ):
-            console.note(f"checked: {proven}")
-        console.note(f"$ kubectl get capp\n{_listing(cluster)}")
-        if wishes.once:
-            _photograph(cluster, console, forward.url, wishes.pictures)
-            return
-        sample.build_and_push(cluster, console, sample.NEXT_VERSION)
-        console.say(next_steps.text(cluster, page=forward.url))
+        page = next_steps.Page(url=url, balancer=balancer, forwarded=forward.url)
+        console.say(next_steps.text(cluster, page))
         forward.wait()
     _hold_open(cluster, console, forward.port)
 
@@ -159,11 +174,12 @@ def _hold_open(cluster: Cluster, console: Console, port: int) -> None:
             time.sleep(1)
 
 
-def _photograph(cluster: Cluster, console: Console, url: str, pictures: Path) -> None:
+def _photograph(cluster: Cluster, console: Console, url: str, balancer: LoadBalancer, pictures: Path) -> None:
     if browser.find() is None:
         console.note(browser.MISSING)
         return
-    browser.photograph(url, pictures / "sample-app.png", console)
+    shown = browser.photograph(url, pictures / "sample-app.png", console, site=load_balancer.site(balancer))
+    console.note(f"checked: in Chromium, {proof.page_is_served_by_a_pod(cluster, shown)}")
     listings = {
         "kubectl get capp": _listing(cluster),
         f"kubectl {' '.join(_CHILDREN)}": cluster.kubectl(*_CHILDREN, f"--namespace={sample.NAMESPACE}"),

@@ -35,6 +35,7 @@ type visit struct {
 	User     int
 	Started  string
 	Number   uint64
+	Address  string
 }
 
 func main() {
@@ -65,7 +66,7 @@ func routes(page *template.Template) http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	})
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		var body bytes.Buffer
 		err := page.Execute(&body, visit{
 			Pod:      pod,
@@ -75,6 +76,7 @@ func routes(page *template.Template) http.Handler {
 			User:     os.Getuid(),
 			Started:  started,
 			Number:   visits.Add(1),
+			Address:  addressOf(r),
 		})
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -85,4 +87,13 @@ func routes(page *template.Template) http.Handler {
 		_, _ = w.Write(body.Bytes())
 	})
 	return mux
+}
+
+// addressOf returns the address that the browser has asked for; a load balancer says how it was asked.
+func addressOf(r *http.Request) string {
+	scheme := r.Header.Get("X-Forwarded-Proto")
+	if scheme == "" {
+		scheme = "http"
+	}
+	return scheme + "://" + r.Host
 }

@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,10 +20,16 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from containerapp import server
+from containerapp.aws.account import AwsAccount
 from containerapp.aws.ecr import EcrSource
+from containerapp.aws.pod_identity import PodIdentityAssociations
+from containerapp.aws.target_health import TargetHealth
 from containerapp.controllers import CONTROLLERS
 from containerapp.core.model import Key
+from containerapp.engine.account import Ask
+from containerapp.engine.external import Backend
 from containerapp.engine.manager import Manager
+from containerapp.engine.targets import Describe
 from containerapp.kube.client import Client, connect
 from containerapp.kube.definition import DefinitionCheck
 from containerapp.kube.lease import Leadership
@@ -53,7 +59,18 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(connect(metrics.observe_request))
         ecr = EcrSource(observe=metrics.observe_lookup)
-        operator = Operator(settings=settings, client=client, metrics=metrics, stop=stop, ecr=ecr)
+        operator = Operator(
+            settings=settings,
+            client=client,
+            metrics=metrics,
+            stop=stop,
+            ecr=ecr,
+            backends=_backends(settings, client, metrics),
+            ask_account=AwsAccount(observe=metrics.observe_aws).ask if settings.expose_preflight else None,
+            describe_targets=TargetHealth(observe=metrics.observe_aws).describe
+            if settings.expose_await_targets
+            else None,
+        )
         metrics.ready.set_function(lambda: float(operator.readiness_error() is None))
         metrics.memory_limit.set(float(os.environ.get("MEMORY_LIMIT") or 0))
         port = await stack.enter_async_context(
@@ -93,6 +110,10 @@ class Operator:
     stop: asyncio.Event
     ecr: EcrSource
     """Kept over all turns: each client of boto3's takes 9 MB, and gives them back late."""
+    backends: Mapping[str, Backend]
+    """Kept for the same reason."""
+    describe_targets: Describe | None = None
+    ask_account: Ask | None = None
     _manager: Manager | None = None
     _leadership: Leadership | None = None
     _definition: DefinitionCheck | None = None
@@ -124,6 +145,9 @@ class Operator:
                 make_resolver=partial(self._resolver, web),
                 stop=self.stop,
                 identity=_identity(),
+                backends=self.backends,
+                describe_targets=self.describe_targets,
+                ask_account=self.ask_account,
             )
             self._definition = DefinitionCheck(
                 client=self.client,
@@ -164,6 +188,21 @@ class Operator:
         if self._manager is not None:
             return (self._definition and self._definition.problem) or self._manager.readiness_error()
         return self._leadership.readiness_error() if self._leadership else None
+
+
+def _backends(settings: Settings, client: Client, metrics: Metrics) -> Mapping[str, Backend]:
+    """Return the APIs outside Kubernetes; none of them is asked before an app needs it."""
+
+    def may_write() -> bool:
+        return client.may_write()  # which is set once there is a Lease
+
+    associations = PodIdentityAssociations(
+        cluster=settings.identity_cluster_name,
+        operator=f"{settings.lease_namespace or _own_namespace()}/{settings.lease_name}",
+        may_write=may_write,
+        observe=metrics.observe_aws,
+    )
+    return {"PodIdentityAssociation": associations}
 
 
 def _registry_policy(settings: Settings) -> Policy:

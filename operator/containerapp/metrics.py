@@ -59,10 +59,21 @@ class Metrics:
             ["registry", "outcome"],
             registry=registry,
         )
+        self.aws_calls = Counter(
+            "containerapp_aws_calls_total",
+            "Calls to Amazon EKS by operation and outcome.",
+            ["operation", "outcome"],
+            registry=registry,
+        )
         self.objects = Gauge(
             "containerapp_objects",
             "Custom objects by kind and readiness: ready, progressing or stalled.",
             ["kind", "state"],
+            registry=registry,
+        )
+        self.pending_renders = Gauge(
+            "containerapp_pending_renders",
+            "Objects whose Pods an earlier version of the operator has rendered, and this one would render otherwise.",
             registry=registry,
         )
         self.leader = Gauge("containerapp_leader", "1 while this replica acts, else 0.", registry=registry)
@@ -83,6 +94,7 @@ class Metrics:
     def forget_leading(self) -> None:
         """Report nothing of what a leader sees, and hold on to nothing of it: another one reports now."""
         self.queue_depth.set_function(_nothing)
+        self.pending_renders.set_function(_nothing)
         for kind in self._kinds:
             for state in STATES:
                 self.objects.labels(kind=kind, state=state).set_function(_nothing)
@@ -90,6 +102,10 @@ class Metrics:
     def observe_request(self, verb: str, url: str, code: str) -> None:
         """Count one request to the API server; `url` is its path, of which only the resource is kept."""
         self.api_requests.labels(verb=verb, resource=resource_of(url), code=code).inc()
+
+    def observe_aws(self, operation: str, outcome: str) -> None:
+        """Count one call to Amazon EKS."""
+        self.aws_calls.labels(operation=operation, outcome=outcome).inc()
 
     def observe_lookup(self, registry: str, outcome: str) -> None:
         """Count one call to an image registry."""

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from containerapp.controllers.containerapp import image
+from containerapp.controllers.workloads import image
 from containerapp.core.model import Outcome, Resolved
 from containerapp.core.plan import Owner
 from containerapp.engine import reconcile
 from containerapp.engine.apply import Applier
-from containerapp.engine.reconcile import Reconciler, Turn
+from containerapp.engine.reconcile import Reconciler
+from containerapp.engine.turn import Turn
 from containerapp.kube.client import Expired
 from containerapp.kube.informer import Informer
 from containerapp.kube.lease import Leadership
@@ -70,15 +71,15 @@ def _skip_pruning() -> None:
 def _write_status_before_children() -> None:
     async def serve(self: Reconciler, turn: Turn, gathered: Any) -> Any:
         desired, optional = self._render(turn, gathered)
-        plan, view = self._plan(turn, desired, complete=gathered.complete), self._view(turn)
+        plan, view = self._plan(turn, desired, gathered), self._view(turn)
         outcome = Outcome(
             gathered=gathered,
             resources=reconcile._inventory(turn.controller, view.live),
             optional=optional,
         )
         status = turn.controller.status(view, outcome, self._timestamp())
-        after = await self._finish(turn, status, reconcile._next(turn, outcome, status))
-        await self._write(turn, plan, complete=gathered.complete)
+        after = await self._finish(turn, status, reconcile._next(turn, outcome, status, ""))
+        await self._write(turn, plan, gathered)
         return after
 
     Reconciler._serve = serve  # type: ignore[method-assign]

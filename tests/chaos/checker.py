@@ -11,39 +11,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.chaos.kinds import CHILDREN
+from tests.chaos.jobs import check_jobs
+from tests.chaos.kinds import CHILDREN, REVISION
 from tests.chaos.users import FOREIGN_LABEL
-from tests.chaos.wanted import Foreign, Wanted, WantedApp
+from tests.chaos.violations import Violation
+from tests.chaos.wanted import Foreign, Wanted, WantedApp, WantedJob
 from tests.controller.api import Api, Manifest
 
+_REVISIONS = 14
+"""The limit of the history, and those that run or may run."""
 _NOT_OURS = {("ServiceAccount", "default")}
 """What Kubernetes itself puts into every namespace."""
 _COUNTS = ("replicas", "updatedReplicas", "readyReplicas")
 _MANAGERS = "containerapp"
 """With what the names begin under which the operator writes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Violation:
-    """A way in which the cluster is not what was asked for, with the object that shows it."""
-
-    subject: str
-    complaint: str
-    found: Any = None
-    collectors: bool = False
-    """Whether it is for Kubernetes' own controllers alone to mend: mostly for its garbage collector."""
-    ground: bool = False
-    """Whether the run itself went wrong, on a busy machine for instance, which says nothing of the operator."""
-
-    @property
-    def convicts(self) -> bool:
-        """Whether it is the operator that it speaks against."""
-        return not (self.collectors or self.ground)
-
-    def __str__(self) -> str:
-        return f"{self.subject}: {self.complaint}" + (
-            f"; found {self.found!r}" if self.found is not None else ""
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +41,11 @@ class Checker:
         return [violation for namespace in namespaces for violation in self._check(namespace)]
 
     def _check(self, namespace: str) -> Iterator[Violation]:
-        kinds = ("ContainerApp", *CHILDREN, "ReplicaSet", "Pod")
+        kinds = ("ContainerApp", "ContainerJob", *CHILDREN, REVISION, "ReplicaSet", "Job", "Pod")
         listed = {kind: self.api.list(kind, namespace) for kind in kinds}
         live = {(kind, _name(item)): item for kind in (*kinds,) for item in listed[kind]}
         apps = {name: app for (space, name), app in self.wanted.apps.items() if space == namespace}
+        jobs = {name: job for (space, name), job in self.wanted.jobs.items() if space == namespace}
         foreign = {name: item for (space, name), item in self.wanted.foreign.items() if space == namespace}
         for item in listed["ContainerApp"]:
             if _name(item) not in apps:
@@ -74,7 +56,8 @@ class Checker:
                 yield Violation(subject=f"ContainerApp {namespace}/{name}", complaint="the app is lost")
             else:
                 yield from self._check_app(app, found, live, foreign.get(name))
-        yield from _strangers(listed, apps, foreign)
+        yield from check_jobs(jobs, listed)
+        yield from _strangers(listed, {**apps, **jobs}, foreign)
         for other in foreign.values():
             yield from _check_foreign(other, live.get((other.kind, other.name)))
 
@@ -97,6 +80,7 @@ class Checker:
         for kind in CHILDREN:
             if foreign is None or foreign.kind != kind:
                 yield from self._check_child(app, kind, live.get((kind, app.name)), blocked=blocked)
+        yield from _check_revisions(app, found, live)
         account = ("ServiceAccount", app.spec.get("serviceAccountName", app.name))
         waits = account in _NOT_OURS and account not in live
         late = [*self._check_status(app, found, live, foreign)]
@@ -148,22 +132,21 @@ class Checker:
             )
         if app.image_is_missing:
             return
-        facts = {
-            "replicas": (deployment["spec"]["replicas"], app.pods),
-            "env": (container["env"], app.spec["env"]),
-            "account": (pod["serviceAccountName"], app.spec.get("serviceAccountName", app.name)),
-            "ports": (
-                {(p["name"], p["containerPort"], p["protocol"]) for p in container.get("ports", [])},
-                {(name, number, protocol) for name, number, _, protocol in _ports(app)},
-            ),
+        if deployment["spec"]["replicas"] != app.pods:
+            found = deployment["spec"]["replicas"]
+            yield Violation(subject=subject, complaint=f"replicas should be {app.pods}", found=found)
+        runs = {
+            "env": container["env"],
+            "account": pod["serviceAccountName"],
+            "ports": {(p["name"], p["containerPort"], p["protocol"]) for p in container.get("ports", [])},
         }
-        for fact, (is_, should_be) in facts.items():
-            if is_ != should_be:
-                yield Violation(subject=subject, complaint=f"{fact} should be {should_be}", found=is_)
+        allowed_runs = [_template_facts(app, spec) for spec in app.may_run]
+        if runs not in allowed_runs:
+            yield Violation(subject=subject, complaint=f"it should run one of {allowed_runs}", found=runs)
 
     def _images(self, app: WantedApp) -> set[str]:
-        """Return what may run: the wanted image, or where that is missing any that was asked for before."""
-        asked = app.images if app.image_is_missing else app.images[-1:]
+        """Return what may run: the wanted image, or where that is missing or fails any that was asked for before."""
+        asked = app.images if app.image_is_missing or app.pods_fail else app.images[-1:]
         tags = {image.partition(":")[2] for image in asked} & set(self.digests)
         return {
             f"{self.repository}@{digest}" for digest in app.digests or {self.digests[tag] for tag in tags}
@@ -184,7 +167,10 @@ class Checker:
         conditions = {item["type"]: item for item in status.get("conditions", [])}
         ready = conditions.get("Ready", {})
         taken = foreign is not None and _wants(app, foreign.kind)
-        healthy = not (app.image_is_missing or taken or (app.pods_fail and app.pods))
+        rolled_back = app.pods_fail and len(app.specs) > 1 and ready.get("reason") == "RolledBack"
+        healthy = not (app.image_is_missing or taken or (app.pods_fail and app.pods and not rolled_back))
+        if rolled_back and conditions.get("Stalled", {}).get("reason") != "RolledBack":
+            yield Violation(subject=subject, complaint="a rollback is Stalled", found=conditions)
         if (ready.get("status") == "True") != healthy or ready.get("observedGeneration") != generation:
             yield Violation(subject=subject, complaint=f"Ready should be {healthy}", found=ready)
         if taken and not app.image_is_missing and ready.get("reason") != "NameTaken":
@@ -226,7 +212,7 @@ class Checker:
             )
         if deployment is not None and _uid_of_owner(deployment) == app.uid:
             runs = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
-            if runs != f"{self.repository}@{image.get('digest')}":
+            if not app.pods_fail and runs != f"{self.repository}@{image.get('digest')}":
                 yield Violation(subject=subject, complaint=f"{runs} runs", found=image)
 
     def _check_pods(self, app: WantedApp, live: Mapping[tuple[str, str], Manifest]) -> Iterator[Violation]:
@@ -246,13 +232,15 @@ class Checker:
 
 
 def _strangers(
-    listed: Mapping[str, list[Manifest]], apps: Mapping[str, WantedApp], foreign: Mapping[str, Foreign]
+    listed: Mapping[str, list[Manifest]],
+    apps: Mapping[str, WantedApp | WantedJob],
+    foreign: Mapping[str, Foreign],
 ) -> Iterator[Violation]:
     """Yield what no app and nobody else asked for: orphans, doubles, leftovers of former apps."""
     for kind in CHILDREN:
         for item in listed[kind]:
             name = _name(item)
-            known = name in apps or (name in foreign and foreign[name].kind == kind)
+            known = _may_have(apps.get(name), kind) or (name in foreign and foreign[name].kind == kind)
             if not known and (kind, name) not in _NOT_OURS:
                 yield _orphan(kind, item, collectors=_out_of_sight(item))
     deployments = {_uid(item): _name(item) for item in listed["Deployment"]}
@@ -260,9 +248,15 @@ def _strangers(
     for item in listed["ReplicaSet"]:
         if _uid_of_owner(item) not in deployments:
             yield _orphan("ReplicaSet", item, collectors=True)
+    runs = {_uid(item) for item in listed["Job"]}
     for item in listed["Pod"]:
-        if _uid_of_owner(item) not in replica_sets:
+        if _uid_of_owner(item) not in replica_sets.keys() | runs:
             yield _orphan("Pod", item, collectors=True)
+
+
+def _may_have(owner: WantedApp | WantedJob | None, kind: str) -> bool:
+    """Whether the owner of that name, if there is one, may have a child of that kind."""
+    return owner is not None and (isinstance(owner, WantedApp) or kind == "ServiceAccount")
 
 
 def _owned(live: Mapping[tuple[str, str], Manifest], kind: str, owners: set[str]) -> list[Manifest]:
@@ -333,8 +327,40 @@ def _wants(app: WantedApp, kind: str) -> bool:
             return app.pods >= 2
         case "HorizontalPodAutoscaler":
             return "autoscaling" in app.spec
-        case _:
+        case "ServiceAccount":
             return "serviceAccountName" not in app.spec
+        case _:
+            return False
+
+
+def _template_facts(app: WantedApp, spec: Manifest) -> Manifest:
+    """Return what of a spec stands in the Pod template."""
+    asked = replace(app, spec=spec)
+    return {
+        "env": spec["env"],
+        "account": spec.get("serviceAccountName", app.name),
+        "ports": {(name, number, protocol) for name, number, _, protocol in _ports(asked)},
+    }
+
+
+def _check_revisions(
+    app: WantedApp, found: Manifest, live: Mapping[tuple[str, str], Manifest]
+) -> Iterator[Violation]:
+    """The revision that runs is on record with the template that runs, and no history is without end."""
+    subject, deployment = f"revisions of {app.namespace}/{app.name}", live.get(("Deployment", app.name))
+    own = [item for (kind, _), item in live.items() if kind == REVISION and _uid_of_owner(item) == app.uid]
+    if len(own) > _REVISIONS:
+        yield Violation(subject=subject, complaint="there are too many", found=len(own))
+    if deployment is None or _uid_of_owner(deployment) != app.uid:
+        return
+    number = deployment["metadata"].get("annotations", {}).get("containerapp.dev/revision")
+    recorded = [item["data"]["template"] for item in own if str(item["revision"]) == number]
+    template = deployment["spec"]["template"]
+    if len(recorded) != 1 or recorded[0]["metadata"]["labels"] != template["metadata"]["labels"]:
+        yield Violation(subject=subject, complaint=f"revision {number} runs", found=recorded)
+    current = found.get("status", {}).get("currentRevision")
+    if not app.image_is_missing and str(current) != number:
+        yield Violation(subject=subject, complaint=f"the status should name {number}", found=current)
 
 
 def _ports(app: WantedApp) -> list[tuple[str, int, int, str]]:

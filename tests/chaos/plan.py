@@ -78,6 +78,8 @@ class Shape:
     """Apps a namespace under whose names somebody else has put an object first; those end by a slow retry."""
     moved: int = 1
     """Apps a namespace whose tag, which nobody else uses, is pushed anew now and then."""
+    jobs: int = 2
+    """ContainerJobs a namespace, of which runs are asked for now and then."""
     faults: tuple[str, ...] = ALL_FAULTS
     user_gap: float = 0.7
     """Mean seconds between two deeds in one namespace."""
@@ -165,6 +167,7 @@ class _Users:
         names += [f"bad-{number}" for number in range(2)]
         names += [f"squat-{number}" for number in range(self.shape.squatted)]
         names += [f"moved-{number}" for number in range(self.shape.moved)] * 3
+        names += [f"job-{number}" for number in range(self.shape.jobs)] * 2
         now = 0.0
         razed_at = self._razed_at()
         while now < self.shape.seconds:
@@ -185,6 +188,8 @@ class _Users:
         return self.random.uniform(0.3, 0.9) * self.shape.seconds
 
     def _deed(self, name: str) -> tuple[str, Any]:
+        if name.startswith("job"):
+            return self._job_deed(name)
         if name not in self._specs:
             if name.startswith("squat") and name not in self._squatted:
                 self._squatted.add(name)
@@ -199,6 +204,16 @@ class _Users:
             self._serial += 1
             return self.random.choice(("push", "push", "refresh")), self._serial
         return deed, self._apply(deed, name)
+
+    def _job_deed(self, name: str) -> tuple[str, Any]:
+        self._serial += 1
+        if name not in self._specs:
+            self._specs[name] = {}
+            return "create-job", self._serial
+        if self.random.random() < 0.1:
+            del self._specs[name]
+            return "delete-job", None
+        return "ask", [f"r{self._serial}-{number}" for number in range(self.random.choice((1, 1, 2)))]
 
     def _apply(self, deed: str, name: str) -> Any:
         spec = self._specs[name]

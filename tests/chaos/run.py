@@ -24,13 +24,14 @@ from moto.ecr.models import ecr_backends
 
 import devcluster
 from devcluster import Cluster
-from tests.chaos.checker import Checker, Violation
+from tests.chaos.checker import Checker
 from tests.chaos.faults import Faults, MissedError
 from tests.chaos.network import COMPONENT as PROXY
 from tests.chaos.network import Network
 from tests.chaos.plan import TAGS, Shape, Step, make_plan, moving_tags, namespaces
 from tests.chaos.traffic import Traffic, judge, judge_peace, measure
 from tests.chaos.users import Users
+from tests.chaos.violations import Violation
 from tests.chaos.wanted import Wanted
 from tests.chart.rendering import Chart
 from tests.controller.api import Api, ApiError

@@ -11,9 +11,9 @@ import pytest
 
 from tests.chaos import __main__ as command
 from tests.chaos.bugs import BUGS, SOUND, Bug
-from tests.chaos.checker import Violation
 from tests.chaos.plan import Shape
 from tests.chaos.run import Report
+from tests.chaos.violations import Violation
 from tests.controller.operators import ROOT
 
 _NAME = "prune-skipped"

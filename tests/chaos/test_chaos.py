@@ -36,7 +36,7 @@ def test_the_same_seed_gives_the_same_plan() -> None:
 def test_apps_come_true_though_the_operator_is_killed_and_the_api_server_restarted(tmp_path: Path) -> None:
     """Every app has exactly its children, and a true status, when all is over."""
     deeds = {step.deed for step in make_plan(_SEED, _SHAPE)}
-    assert {*_SHAPE.faults, "recreate", "update", "delete", "push"} <= deeds
+    assert {*_SHAPE.faults, "recreate", "update", "delete", "push", "create-job", "ask"} <= deeds
     report = run(_SEED, _SHAPE, tmp_path)
     assert not report.violations, str(report)
     assert report.restarts >= 1

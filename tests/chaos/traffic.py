@@ -10,9 +10,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.chaos.checker import Violation
 from tests.chaos.kinds import PLURALS
 from tests.chaos.network import Passage
+from tests.chaos.violations import Violation
 
 STORM_SECONDS = 30.0
 STORM_WRITES = 120

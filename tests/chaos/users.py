@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import urllib3
 
-from tests.chaos.plan import Step
+from tests.chaos.plan import TAGS, Step
 from tests.chaos.wanted import Foreign, Wanted
 from tests.controller.api import Api, ApiError, Manifest
 
@@ -87,13 +87,39 @@ class Users:
                 self._squat(name, value)
             case "unsquat":
                 self._unsquat(name)
+            case "create-job":
+                self._create_job(name, value)
+            case "ask":
+                self._ask(name, value)
+            case "delete-job":
+                self._remove("ContainerJob", name)
+                self.wanted.deleted_job(self.namespace, name)
             case unknown:
                 raise ValueError(unknown)
 
+    def _create_job(self, name: str, serial: int) -> None:
+        """Create a job that keeps all of its runs."""
+        kept = {"successfulJobsHistoryLimit": 100, "failedJobsHistoryLimit": 100}
+        env = [{"name": "SERIAL", "value": str(serial)}]
+        spec = {"image": f"shop:{TAGS[0]}", "concurrencyPolicy": "Allow", "env": env, **kept}
+        self.wanted.created_job(self.namespace, name, self._create_object("ContainerJob", name, spec))
+
+    def _ask(self, name: str, words: list[str]) -> None:
+        """Ask for runs of a job, by one write; the operator must make one of each."""
+        annotations = {f"run.containerapp.dev/{word}": "" for word in words}
+        change = {"metadata": {"annotations": annotations}}
+        insist(lambda: self.api.patch("ContainerJob", self.namespace, name, change))
+        for word in words:
+            self.wanted.asked(self.namespace, name, word)
+
     def _create(self, name: str, spec: Manifest) -> None:
+        self.wanted.created(self.namespace, name, self._create_object("ContainerApp", name, spec), spec)
+
+    def _create_object(self, kind: str, name: str, spec: Manifest) -> str:
+        """Create a custom object; return its uid."""
         manifest = {
             "apiVersion": "containerapp.dev/v1alpha1",
-            "kind": "ContainerApp",
+            "kind": kind,
             "metadata": {"name": name, "namespace": self.namespace},
             "spec": spec,
         }
@@ -104,12 +130,9 @@ class Users:
             except ApiError as error:
                 if error.status != 409 or "AlreadyExists" not in str(error):
                     raise
-                return self.api.get(
-                    "ContainerApp", self.namespace, name
-                )  # taken, though nobody heard the answer
+                return self.api.get(kind, self.namespace, name)  # taken, though nobody heard the answer
 
-        stored = insist(create)
-        self.wanted.created(self.namespace, name, stored["metadata"]["uid"], spec)
+        return str(insist(create)["metadata"]["uid"])
 
     def _replace(self, name: str, spec: Manifest) -> None:
         change = [self._test_uid(name), {"op": "replace", "path": "/spec", "value": spec}]
@@ -194,8 +217,9 @@ class Users:
                 raise TimeoutError(f"namespace {self.namespace} does not end")
             time.sleep(0.2)
         # A namespace controller that could not ask for all kinds, the API server being down, leaves apps behind.
-        for survivor in insist(lambda: self.api.list("ContainerApp", self.namespace)):
-            self._remove("ContainerApp", survivor["metadata"]["name"])
+        for kind in ("ContainerApp", "ContainerJob"):
+            for survivor in insist(lambda kind=kind: self.api.list(kind, self.namespace)):  # type: ignore[misc]
+                self._remove(kind, survivor["metadata"]["name"])
         self.settle_in()
 
 

@@ -15,13 +15,14 @@ _FRESH_FOR = 12.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedApp:
-    """An app as its users left it. `images` are all that it has asked for since it was created."""
+    """An app as its users left it. `images` and `specs` are all that it has asked for since it was created."""
 
     namespace: str
     name: str
     uid: str
     spec: dict[str, Any]
     images: tuple[str, ...]
+    specs: tuple[dict[str, Any], ...] = ()
     digests: frozenset[str] = frozenset()
     """Where its tag moves about: the digests that it may run."""
     refresh: str | None = None
@@ -43,9 +44,29 @@ class WantedApp:
         return bool(self.spec.get("podAnnotations"))
 
     @property
+    def may_run(self) -> tuple[dict[str, Any], ...]:
+        """The specs whose Pods may run: the newest; where it fails also those that were asked for before."""
+        return self.specs if self.pods_fail else (self.spec,)
+
+    @property
     def pods(self) -> int:
         """How many Pods it wants."""
         return 0 if self.spec.get("suspend") else int(self.spec["replicas"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedJob:
+    """A job as its users left it: it runs once for its spec, and once for each run that was asked for."""
+
+    namespace: str
+    name: str
+    uid: str
+    asked: frozenset[str] = frozenset()
+
+    @property
+    def triggers(self) -> list[str]:
+        """What its runs answer."""
+        return sorted(["Spec", *(f"run/{each}" for each in self.asked)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +84,16 @@ class Wanted:
     """The book. Each namespace is written by one thread alone."""
 
     apps: dict[tuple[str, str], WantedApp] = field(default_factory=dict)
+    jobs: dict[tuple[str, str], WantedJob] = field(default_factory=dict)
     foreign: dict[tuple[str, str], Foreign] = field(default_factory=dict)
     moves: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
     """Of each tag that moves about: when it came to point to which digest."""
 
     def created(self, namespace: str, name: str, uid: str, spec: dict[str, Any]) -> None:
         """Note a new app."""
-        app = WantedApp(namespace=namespace, name=name, uid=uid, spec=spec, images=(spec["image"],))
+        app = WantedApp(
+            namespace=namespace, name=name, uid=uid, spec=spec, images=(spec["image"],), specs=(spec,)
+        )
         moves = self.moves.get(app.tag, [])
         recent = time.monotonic() - _FRESH_FOR
         digests = {
@@ -82,7 +106,9 @@ class Wanted:
     def changed(self, namespace: str, name: str, spec: dict[str, Any]) -> None:
         """Note another spec of an app."""
         old = self.apps[namespace, name]
-        self.apps[namespace, name] = replace(old, spec=spec, images=(*old.images, spec["image"]))
+        self.apps[namespace, name] = replace(
+            old, spec=spec, images=(*old.images, spec["image"]), specs=(*old.specs, spec)
+        )
 
     def moved(self, tag: str, digest: str) -> None:
         """Note that a tag points to another digest."""
@@ -109,8 +135,21 @@ class Wanted:
         """Note that an app is gone."""
         self.apps.pop((namespace, name), None)
 
+    def created_job(self, namespace: str, name: str, uid: str) -> None:
+        """Note a new job."""
+        self.jobs[namespace, name] = WantedJob(namespace=namespace, name=name, uid=uid)
+
+    def asked(self, namespace: str, name: str, word: str) -> None:
+        """Note that a run of a job was asked for."""
+        job = self.jobs[namespace, name]
+        self.jobs[namespace, name] = replace(job, asked=job.asked | {word})
+
+    def deleted_job(self, namespace: str, name: str) -> None:
+        """Note that a job is gone."""
+        self.jobs.pop((namespace, name), None)
+
     def razed(self, namespace: str) -> None:
         """Note that a namespace is gone with all that was in it."""
-        for book in (self.apps, self.foreign):
+        for book in (self.apps, self.jobs, self.foreign):
             for key in [key for key in book if key[0] == namespace]:
                 del book[key]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from devcluster import CommandError
-from tests.chart.rendering import CHART, CRD_FILE, CRD_NAME, REQUIRED, ROOT
+from tests.chart.rendering import CHART, CRD_FILE, CRD_NAME, CRD_NAMES, REQUIRED, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ class Release:
         """Leave the cluster as if nothing had ever been installed."""
         self._helm("uninstall", "--ignore-not-found", "--wait")
         try:
-            self.cluster.kubectl("delete", "crd", CRD_NAME, "--ignore-not-found", timeout=DELETION_SECONDS)
+            self.cluster.kubectl("delete", "crd", *CRD_NAMES, "--ignore-not-found", timeout=DELETION_SECONDS)
         except CommandError as error:
             raise AssertionError(f"{error}\n{self._why_crd_stays()}") from error
 

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "containerapp-operator"
 CRD_FILE = "containerapp.dev_containerapps.yaml"
 CRD_NAME = "containerapps.containerapp.dev"
+CRD_NAMES = (CRD_NAME, "containerjobs.containerapp.dev")
 FULL_NAME = "capp-containerapp-operator"
 """What the release `capp` calls its objects."""
 REQUIRED = ('--set-json=image.repository="registry.example/operator"',)

@@ -37,14 +37,24 @@ def needed_in_namespaces() -> set[Right]:
         group, plural = controller.resource.group, controller.resource.plural
         needed |= rights(group, plural, "get", "list", "watch")
         needed |= rights(group, f"{plural}/status", "patch") | rights(group, f"{plural}/finalizers", "update")
+        needed |= rights(group, plural, "patch") if controller.external else set()
         for child in controller.owns:
             needed |= rights(child.resource.group, child.resource.plural, *CHILD_VERBS)
-    return needed | rights("", "pods", "list") | rights("", "events", "create")
+            if child.writes_status:
+                needed |= rights(child.resource.group, f"{child.resource.plural}/status", "patch")
+        for access in controller.reaches:
+            needed |= rights(access.group, access.plural, *access.verbs)
+        for resource in controller.lists:
+            needed |= rights(resource.group, resource.plural, "list")
+        for watch in controller.watches:
+            needed |= rights(watch.resource.group, watch.resource.plural, "list", "watch")
+    return needed | rights("", "pods", "list") | rights("", "events", "create", "list")
 
 
 def needed_in_cluster() -> set[Right]:
-    """Return what it needs besides when it serves the whole cluster: to notice a CRD that is installed late."""
-    return rights("apiextensions.k8s.io", "customresourcedefinitions", "list", "watch")
+    """Return what it needs besides when it serves the whole cluster: to notice new CRDs, and nodes that are to go."""
+    definitions = rights("apiextensions.k8s.io", "customresourcedefinitions", "list", "watch")
+    return definitions | rights("", "nodes", "list", "watch") | rights("", "pods", "patch")
 
 
 def needed_for_lease(name: str) -> set[Right]:

@@ -139,12 +139,12 @@ def test_the_operator_may_do_its_work(installed: Cluster, question: str, namespa
 @pytest.mark.parametrize(
     ("question", "namespace"),
     [
-        ("patch containerapps.containerapp.dev", "default"),
+        ("update containerapps.containerapp.dev", "default"),
         ("delete containerapps.containerapp.dev", "default"),
         ("update leases.coordination.k8s.io/other", NAMESPACE),
         (f"update leases.coordination.k8s.io/{FULL_NAME}", "default"),
         ("get secrets", "default"),
-        ("get configmaps", "default"),
+        ("patch secrets", "default"),
         ("create pods", "default"),
         ("create pods --subresource=exec", "default"),
         ("create serviceaccounts --subresource=token", "default"),

@@ -13,7 +13,7 @@ from devcluster import Cluster, CommandError
 from tests.chart.releases import APP, DELETION_SECONDS, Release, apply, read
 from tests.chart.rendering import FULL_NAME, Chart, container
 from tests.controller.operators import eventually
-from tests.platform_cases import ALLOWED, FORBIDDEN, SETTINGS, Case
+from tests.platform_cases import ALLOWED, FORBIDDEN, FORBIDDEN_BY_DEFAULT, SETTINGS, Case
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120 + DELETION_SECONDS)]
 
@@ -29,7 +29,9 @@ def _values() -> str:
                 "serviceAnnotations": given.forbidden_service_annotations,
                 "podAnnotations": given.forbidden_pod_annotations,
                 "serviceAccounts": given.forbidden_service_accounts,
+                "overrides": given.forbidden_overrides,
             },
+            "allow": {"hostPaths": given.allowed_host_paths},
             "admissionPolicy": {"enabled": True},
         }
     )
@@ -67,7 +69,7 @@ def _refusal(cluster: Cluster, case: Case) -> str:
     return ""
 
 
-@pytest.mark.parametrize("case", FORBIDDEN, ids=str)
+@pytest.mark.parametrize("case", [*FORBIDDEN, *FORBIDDEN_BY_DEFAULT], ids=str)
 def test_kubectl_apply_refuses_what_the_operator_refuses(policed: Cluster, case: Case) -> None:
     """In the operator's words; of several things the API server names the first."""
     refusal = _refusal(policed, case)

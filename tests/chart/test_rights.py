@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from tests.chart.rendering import FULL_NAME, Chart, of_kind
-from tests.chart.rights import compare, granted, needed_for_lease, needed_in_cluster, needed_in_namespaces
+from tests.chart.rights import (
+    compare,
+    granted,
+    needed_for_lease,
+    needed_in_cluster,
+    needed_in_namespaces,
+    rights,
+)
 
 
 def test_the_cluster_role_follows_from_the_child_kinds(chart: Chart) -> None:
@@ -15,15 +22,48 @@ def test_the_cluster_role_follows_from_the_child_kinds(chart: Chart) -> None:
     assert not difference, f"files/rules.yaml differs from CONTROLLERS (make generate):{difference}"
 
 
+def test_without_a_watch_of_secrets_there_is_no_right_on_them(chart: Chart) -> None:
+    """To list them is to be able to read them."""
+    rules = chart.only("ClusterRole", watchSecrets=False)["rules"]
+
+    assert not [right for right in granted(rules) if right.resource == "secrets"]
+    assert (
+        compare(
+            granted(rules) | rights("", "secrets", "list", "watch"),
+            granted(chart.only("ClusterRole")["rules"]),
+        )
+        == ""
+    )
+
+
+def test_without_a_watch_of_nodes_no_pod_is_patched(chart: Chart) -> None:
+    """What an operator does not look at it cannot act on."""
+    ordinary, narrow = (
+        granted(chart.only("ClusterRole", watchNodes=watches)["rules"]) for watches in (True, False)
+    )
+    assert ordinary - narrow == rights("", "nodes", "list", "watch") | rights("", "pods", "patch")
+
+
+def test_bindings_of_target_groups_are_listed_where_rollouts_wait_for_them(chart: Chart) -> None:
+    """Of the group that the cluster's controller has, and with no other right."""
+    ordinary = granted(chart.only("ClusterRole")["rules"])
+    for controller, group in (
+        ("aws-load-balancer-controller", "elbv2.k8s.aws"),
+        ("auto-mode", "eks.amazonaws.com"),
+    ):
+        waits = {"awaitTargets": True, "albController": controller}
+        rules = chart.only("ClusterRole", expose=waits)["rules"]
+        assert granted(rules) - ordinary == rights(group, "targetgroupbindings", "list")
+
+
 def test_a_missing_rule_is_printed_as_yaml(chart: Chart) -> None:
     """Whoever adds a child kind can paste what the failing test says."""
-    rules = [rule for rule in chart.only("ClusterRole")["rules"] if "deployments" not in rule["resources"]]
+    rules = [rule for rule in chart.only("ClusterRole")["rules"] if "jobs" not in rule["resources"]]
 
     difference = compare(granted(rules), needed_in_namespaces() | needed_in_cluster())
 
     assert (
-        "missing:\n- apiGroups:\n  - apps\n  resources:\n  - deployments\n  verbs:\n  - create\n"
-        in difference
+        "missing:\n- apiGroups:\n  - batch\n  resources:\n  - cronjobs\n  verbs:\n  - create\n" in difference
     )
 
 

@@ -129,6 +129,36 @@ def test_every_setting_can_be_changed_by_a_value(chart: Chart, monkeypatch: pyte
         insecureRegistries=["[fd00::1]:5000"],
         skipTagResolving=["localhost:*"],
         imageRefreshInterval=1200000,
+        storageClass="gp3",
+        watchSecrets=False,
+        watchNodes=False,
+        identity={
+            "method": "irsa",
+            "clusterName": "prod",
+            "allowedRoles": ["arn:aws:iam::123456789012:role/apps/{namespace}/*"],
+            "checkInterval": 600,
+        },
+        expose={
+            "via": "gateway",
+            "className": "shared",
+            "gateway": "infra/shared/https",
+            "gatewayController": "aws-load-balancer-controller",
+            "albController": "auto-mode",
+            "preflight": True,
+            "awaitTargets": True,
+        },
+        network={
+            "default": "namespace",
+            "allowedNamespaces": ["monitoring"],
+            "loadBalancerCidrs": ["10.0.0.0/16"],
+        },
+        secrets={
+            "backend": "csi",
+            "stores": {"secretsManager": "sm", "parameterStore": "ps", "kind": "SecretStore"},
+            "refreshInterval": "5m",
+            "csi": {"podIdentity": False},
+        },
+        rollout={"minReadySeconds": 5, "renderBudget": 2},
         workers=3,
         shutdownTimeout=2.5,
         log={"format": "text", "level": "debug"},
@@ -147,7 +177,9 @@ def test_every_setting_can_be_changed_by_a_value(chart: Chart, monkeypatch: pyte
                 "serviceAnnotations": ["service.beta.kubernetes.io/*"],
                 "podAnnotations": ["iam.amazonaws.com/role"],
                 "serviceAccounts": ["admin", "deploy-*"],
-            }
+                "overrides": ["Deployment"],
+            },
+            "allow": {"hostPaths": ["/var/log/*"]},
         },
     ).model_dump()
 

@@ -29,11 +29,12 @@ class Request:
     name: str
     code: int
     message: str
+    dry_run: bool = False
 
     @property
     def is_write(self) -> bool:
         """Whether it could have changed something."""
-        return self.verb in WRITES
+        return self.verb in WRITES and not self.dry_run
 
     def __str__(self) -> str:
         return f"{self.verb} {self.resource} {self.namespace}/{self.name}: {self.code} {self.message}".strip()
@@ -74,7 +75,7 @@ class Audit:
                     return  # is being written
                 event = json.loads(line)
                 began = event["verb"] == "watch" and event["stage"] == "ResponseComplete"
-                if event["user"]["username"] == self.user and not (began and _ended_well(event)):
+                if event["user"].get("username") == self.user and not (began and _ended_well(event)):
                     yield _request(event)
 
 
@@ -96,4 +97,5 @@ def _request(event: dict[str, Any]) -> Request:
         name=target.get("name", ""),
         code=int(status.get("code", 0)),
         message=status.get("message", ""),
+        dry_run="dryRun=All" in event.get("requestURI", ""),
     )

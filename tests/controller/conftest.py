@@ -20,6 +20,7 @@ from tests.controller.api import Api
 from tests.controller.audit import Audit
 from tests.controller.installation import NAMESPACE, install
 from tests.controller.operators import Identity, Operator
+from tests.controller.person import Person, admit
 from tests.controller.registry import HOST, Registry, environment
 from tests.controller.world import World
 
@@ -146,3 +147,18 @@ def narrow_identity(
     )
     assert identity.namespace == NAMESPACE
     return install(cluster, api, manifests)
+
+
+@pytest.fixture
+def person(world: World) -> Person:
+    """An admin of the test's namespace, at a terminal."""
+    return admit(world)
+
+
+@pytest.fixture
+def volumes(world: World) -> Iterator[list[str]]:
+    """The names of the volumes that a test makes, which go at its end."""
+    made: list[str] = []
+    yield made
+    for name in made:
+        world.api.delete("PersistentVolume", None, name)

@@ -37,6 +37,7 @@ _OVERRIDES = {
     "CONTAINERAPP_HTTP_HOST": "127.0.0.1",
     "CONTAINERAPP_HTTP_PORT": "0",
     "CONTAINERAPP_IMAGE_REFRESH_INTERVAL": "10",
+    "CONTAINERAPP_MIN_READY_SECONDS": "0",
     "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}",
 }
 
@@ -89,7 +90,7 @@ class Operator:
         self.port = None
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", f"{self.before}\n{_RUN}", "run", *self.arguments],
+                [sys.executable, "-c", f"{self.before}\n{_RUN}", "operator", *self.arguments],
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -15,6 +15,7 @@ import devcluster
 from containerapp.api import crd
 from containerapp.api.containerapp import ContainerApp
 from containerapp.api.schema import API_VERSION
+from containerapp.controllers import CONTROLLERS
 from containerapp.controllers.containerapp.definition import DEFINITION
 from containerapp.errors import InvalidSpec
 from devcluster.cluster import CommandError
@@ -31,7 +32,8 @@ BAD = sorted((MANIFESTS / "bad").glob("*.yaml"))
 @pytest.fixture(scope="module")
 def api(cluster: devcluster.Cluster) -> devcluster.Cluster:
     """The cluster with the definition installed."""
-    define(cluster, crd.render_yaml(DEFINITION))
+    for controller in CONTROLLERS:
+        define(cluster, crd.render_yaml(controller.definition))
     return cluster
 
 

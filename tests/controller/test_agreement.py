@@ -207,7 +207,7 @@ def _create_deployment(client: Client, spec: Manifest) -> Awaitable[Manifest]:
 
 async def _held(client: Client, app: ContainerApp) -> tuple[Any, ...]:
     """Apply the operator's own Deployment, and return what the API server would hold of the app's values."""
-    (manifest,) = [child for child in rendered(app, inputs()) if child["kind"] == "Deployment"]
+    (manifest,) = [child for child in rendered(app, inputs(app=app)) if child["kind"] == "Deployment"]
     stored = await client._json(
         "PATCH",
         path("apps/v1", "deployments", "default", "agreed"),

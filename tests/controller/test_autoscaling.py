@@ -20,7 +20,7 @@ _AUTOSCALING = {"minReplicas": 3, "maxReplicas": 8}
 
 
 @contextmanager
-def _ready_pods(world: World, name: str) -> Iterator[list[int]]:
+def ready_pods(world: World, name: str) -> Iterator[list[int]]:
     """Record how many Pods of an app are ready, each 100 ms while inside."""
     counts: list[int] = []
     over = Event()
@@ -45,7 +45,7 @@ def _is_ready(pod: Manifest) -> bool:
     return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
 
 
-def _owns_replicas(world: World, name: str) -> bool:
+def owns_replicas(world: World, name: str) -> bool:
     """Whether the operator is an owner of the Deployment's `spec.replicas`."""
     managers = world.get("Deployment", name)["metadata"]["managedFields"]
     return any(
@@ -54,12 +54,13 @@ def _owns_replicas(world: World, name: str) -> bool:
     )
 
 
-def _scale(world: World, name: str, replicas: int) -> None:
+def scale(world: World, name: str, count: int) -> None:
     """Scale as the HorizontalPodAutoscaler's controller does: by the scale subresource of the Deployment."""
-    world.api.patch("Deployment", world.namespace, name, {"spec": {"replicas": replicas}}, "scale")
+    world.api.patch("Deployment", world.namespace, name, {"spec": {"replicas": count}}, "scale")
 
 
-def _replicas(world: World, name: str) -> int:
+def replicas(world: World, name: str) -> int:
+    """Return the count that the Deployment asks for."""
     return int(world.get("Deployment", name)["spec"]["replicas"])
 
 
@@ -78,21 +79,21 @@ def test_replicas_pass_to_an_autoscaler_and_back_without_a_dip(
             world.operator.start()
 
     world.run("elastic", port=8080, replicas=4)
-    with _ready_pods(world, "elastic") as counts:
+    with ready_pods(world, "elastic") as counts:
         change(autoscaling=_AUTOSCALING)
-        world.until("the replicas are handed over", lambda: not _owns_replicas(world, "elastic"))
+        world.until("the replicas are handed over", lambda: not owns_replicas(world, "elastic"))
         world.await_ready("elastic")
-        assert _replicas(world, "elastic") == 4
-        _scale(world, "elastic", 6)
+        assert replicas(world, "elastic") == 4
+        scale(world, "elastic", 6)
         world.until("six Pods are ready", lambda: counts and counts[-1] == 6)
         position = len(counts)
         world.settle()
-        assert _replicas(world, "elastic") == 6
+        assert replicas(world, "elastic") == 6
         change(replicas=6)
         world.until(
             "the autoscaler is gone", lambda: world.find("HorizontalPodAutoscaler", "elastic") is None
         )
-        world.until("the replicas are ours", lambda: _owns_replicas(world, "elastic"))
+        world.until("the replicas are ours", lambda: owns_replicas(world, "elastic"))
         world.await_ready("elastic")
         time.sleep(1)
     assert min(counts) == 4
@@ -102,10 +103,33 @@ def test_replicas_pass_to_an_autoscaler_and_back_without_a_dip(
 def test_an_autoscaled_app_starts_and_resumes_with_its_least_replicas(world: World) -> None:
     """Kubernetes' default is one Pod, and an autoscaler leaves a Deployment alone that is scaled to 0."""
     world.run("elastic", port=8080, autoscaling=_AUTOSCALING)
-    assert _replicas(world, "elastic") == 3
-    assert not _owns_replicas(world, "elastic")
+    assert replicas(world, "elastic") == 3
+    assert not owns_replicas(world, "elastic")
     world.run("elastic", port=8080, autoscaling=_AUTOSCALING, suspend=True)
-    assert _replicas(world, "elastic") == 0
+    assert replicas(world, "elastic") == 0
     world.run("elastic", port=8080, autoscaling=_AUTOSCALING)
-    assert _replicas(world, "elastic") == 3
-    assert not _owns_replicas(world, "elastic")
+    assert replicas(world, "elastic") == 3
+    assert not owns_replicas(world, "elastic")
+
+
+def test_a_worker_is_scaled_to_none_by_kubernetes_itself(world: World) -> None:
+    """The API server takes 0 with an external metric; a suspended app is not started by its autoscaler."""
+    metric = {"metric": {"name": "waiting"}, "target": {"type": "AverageValue", "averageValue": "20"}}
+    scaled = {
+        "minReplicas": 0,
+        "maxReplicas": 5,
+        "metrics": [{"type": "External", "external": metric}],
+    }
+    world.run("worker", autoscaling=scaled)
+    assert world.get("HorizontalPodAutoscaler", "worker")["spec"]["minReplicas"] == 0
+    assert replicas(world, "worker") == 1
+    scale(world, "worker", 0)
+    world.until(
+        "it is Ready without a Pod",
+        lambda: "nothing to do" in world.conditions("worker").get("Ready", {}).get("message", ""),
+        names=["worker"],
+    )
+    world.run("worker", autoscaling=scaled, suspend=True)
+    assert world.get("HorizontalPodAutoscaler", "worker")["spec"]["minReplicas"] == 1
+    world.run("worker", autoscaling=scaled)
+    assert replicas(world, "worker") == 1

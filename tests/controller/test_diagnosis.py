@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from containerapp.controllers.containerapp.diagnosis import pod_problem, refusal
+from containerapp.controllers.workloads.diagnosis import pod_problem, refusal
 from devcluster import Cluster
 from devcluster.cluster import CommandError
 

@@ -22,7 +22,7 @@ def test_creating_an_app_costs_one_write_a_child_and_at_most_two_of_the_status(w
     writes = world.audit.writes(position, namespace=world.namespace)
     events = writes.pop("events", 0)
     status = writes.pop("containerapps/status")
-    assert writes == {"serviceaccounts": 1, "services": 1, "deployments": 1}
+    assert writes == {"serviceaccounts": 1, "services": 1, "controllerrevisions": 1, "deployments": 1}
     assert status <= 2
     assert events <= 1
     assert [request for request in requests if not request.is_write] == []
@@ -40,7 +40,7 @@ def test_what_changes_nothing_costs_nothing(world: World) -> None:
     assert [str(r) for r in world.audit.since(position, namespace=world.namespace)] == []
 
 
-def test_an_update_of_the_image_writes_the_deployment_alone(world: World) -> None:
+def test_an_update_of_the_image_writes_the_deployment_and_its_revision(world: World) -> None:
     """What changes with every release stands on no other child."""
     world.registry.push("1.1", "shop 1.1")
     world.run("update", port=8080)
@@ -50,7 +50,7 @@ def test_an_update_of_the_image_writes_the_deployment_alone(world: World) -> Non
     world.await_ready("update")
     world.settle()
     writes = world.audit.writes(position, namespace=world.namespace)
-    assert writes["deployments"] == 1
+    assert (writes["deployments"], writes["controllerrevisions"]) == (1, 1)
     assert writes["services"] == writes["serviceaccounts"] == 0
     assert writes["containerapps/status"] <= 3
 

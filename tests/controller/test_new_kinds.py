@@ -60,17 +60,17 @@ def test_a_custom_kind_is_one_folder_and_one_line(
     own_operator.start()
     world.kubectl("apply", "--filename=-", stdin=crd.to_yaml(_greeting(world, "Good morning")))
     world.kubectl("wait", "--for=condition=Ready", "--timeout=30s", "greeting/hello")
-    first = world.get("ConfigMap", "hello")
-    assert first["data"] == {"text": "Good morning"}
-    world.patch("ConfigMap", "hello", {"data": {"text": "Good night"}})
-    world.until("drift is repaired", lambda: world.get("ConfigMap", "hello")["data"] == first["data"])
+    first = world.get("Lease", "hello")
+    assert first["spec"]["holderIdentity"] == "Good morning"
+    world.patch("Lease", "hello", {"spec": {"holderIdentity": "Good night"}})
+    world.until("drift is repaired", lambda: world.get("Lease", "hello")["spec"] == first["spec"])
     world.kubectl("apply", "--filename=-", stdin=crd.to_yaml(_greeting(world, "Good evening")))
     world.until(
-        "the edit is written", lambda: world.get("ConfigMap", "hello")["data"]["text"] == "Good evening"
+        "the edit is written", lambda: world.get("Lease", "hello")["spec"]["holderIdentity"] == "Good evening"
     )
     world.run("beside", port=8080)
     world.kubectl("delete", "greeting/hello")
-    world.until("the child is gone", lambda: world.find("ConfigMap", "hello") is None)
+    world.until("the child is gone", lambda: world.find("Lease", "hello") is None)
 
 
 def test_a_child_kind_is_one_file_and_one_line(world: World, own_operator: Operator) -> None:
@@ -79,8 +79,8 @@ def test_a_child_kind_is_one_file_and_one_line(world: World, own_operator: Opera
     own_operator.before = "from tests.kinds import toy; toy.register_child()"
     own_operator.start()
     app = world.run("noted", port=8080)
-    assert "ConfigMap" in [item["kind"] for item in app["status"]["resources"]]
-    note = world.get("ConfigMap", "noted")
-    assert note["data"] == {"image": "shop:1.0"}
-    world.delete("ConfigMap", "noted")
-    world.until("it is made again", lambda: world.find("ConfigMap", "noted") is not None)
+    assert "Lease" in [item["kind"] for item in app["status"]["resources"]]
+    note = world.get("Lease", "noted")
+    assert note["spec"]["holderIdentity"] == "shop:1.0"
+    world.delete("Lease", "noted")
+    world.until("it is made again", lambda: world.find("Lease", "noted") is not None)

@@ -30,6 +30,7 @@ _METRICS = {
     "containerapp_queue_depth",
     "containerapp_queue_wait_seconds",
     "containerapp_api_requests",
+    "containerapp_aws_calls",
     "containerapp_registry_lookups",
     "containerapp_objects",
     "containerapp_leader",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from containerapp.api import crd
-from containerapp.controllers.containerapp.definition import DEFINITION
+from containerapp.controllers import CONTROLLERS
 from devcluster import Cluster, Options, embedded
 from tests.controller.operators import Identity, Operator, eventually
 
@@ -87,17 +87,27 @@ def test_without_a_right_on_the_lease_it_says_so_and_is_not_ready(
     assert replica.page("/readyz") == (503, complaint + "\n")
 
 
+def _define(bare: Cluster) -> None:
+    for controller in CONTROLLERS:
+        bare.kubectl("apply", "--server-side", "--filename=-", stdin=crd.render_yaml(controller.definition))
+
+
+def _undefine(bare: Cluster) -> None:
+    for controller in CONTROLLERS:
+        bare.kubectl("delete", "crd", controller.definition.name)
+
+
 def test_without_the_definition_it_says_so_until_it_is_installed(bare: Cluster, replica: Operator) -> None:
     """And then it is ready, with no restart."""
     replica.start(wait=False)
     complaint = _await_complaint(replica, f"The definition {_DEFINITION} is not installed")
     eventually("it is not ready", lambda: replica.page("/readyz") == (503, complaint + "\n"), timeout=5)
     try:
-        bare.kubectl("apply", "--server-side", "--filename=-", stdin=crd.render_yaml(DEFINITION))
+        _define(bare)
         eventually("it is ready", lambda: replica.page("/readyz") == (200, "ok\n"), timeout=30)
         replica.await_line("All custom objects can be listed now")
     finally:
-        bare.kubectl("delete", "crd", _DEFINITION)
+        _undefine(bare)
 
 
 def test_without_a_right_on_the_apps_it_says_so_and_is_not_ready(bare: Cluster, replica: Operator) -> None:
@@ -156,13 +166,13 @@ def _proxy() -> Iterator[_Proxy]:
 
 def test_a_network_in_no_proxy_leads_past_the_proxy(bare: Cluster, replica: Operator) -> None:
     """The Lease, the children and the apps alike: not one connection goes to the proxy."""
-    bare.kubectl("apply", "--server-side", "--filename=-", stdin=crd.render_yaml(DEFINITION))
+    _define(bare)
     with _proxy() as proxy:
         replica.environment = {"HTTPS_PROXY": proxy.url, "NO_PROXY": "10.0.0.0/8, 127.0.0.0/8"}
         replica.start()
         eventually("it is ready", lambda: replica.page("/readyz") == (200, "ok\n"))
         assert proxy.visitors == 0
-    bare.kubectl("delete", "crd", _DEFINITION)
+    _undefine(bare)
 
 
 def test_a_proxy_that_refuses_is_named_as_the_cause(replica: Operator) -> None:

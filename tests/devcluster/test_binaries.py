@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import DevclusterError, binaries, releases, toolchain
+from devcluster import DevclusterError, binaries, releases, toolchain, trimming
 
 _ROOT = Path(__file__).parents[2]
 
@@ -61,6 +61,24 @@ def test_a_failed_build_says_what_the_compiler_said(tmp_path: Path, monkeypatch:
     with pytest.raises(DevclusterError, match="no such module"):
         binaries.obtain(["pause"])
     assert not list(tmp_path.rglob("pause"))
+
+
+def test_a_part_that_nothing_uses_is_left_out_of_a_build(tmp_path: Path) -> None:
+    """The compiler reads a copy of the module with our package in its place; what Go has fetched stays as it is."""
+    module = tmp_path / "fetched"
+    for name in ("go.mod", "challenge/provider.go", "providers/dns/all.go", "providers/http/web.go"):
+        (module / name).parent.mkdir(parents=True, exist_ok=True)
+        (module / name).write_text(name)
+    go = _executable(tmp_path / "bin" / "go", f"""echo '{{"Dir": "{module}"}}'""")
+    source = _ROOT / "devcluster" / "gomod" / "traefik"
+    (flag,) = trimming.flags(str(go), source, tmp_path / "scratch")
+    copy = tmp_path / "scratch" / "module"
+    files = {str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file()}
+    assert files == {"go.mod", "challenge/provider.go", "providers/dns/dns.go"}
+    changed = Path(flag.removeprefix("-modfile="))
+    assert f"replace github.com/go-acme/lego/v4 => {copy}\n" in changed.read_text()
+    assert changed.with_suffix(".sum").read_text() == (source / "go.sum").read_text()
+    assert trimming.flags(str(go), source.with_name("tools"), tmp_path) == []
 
 
 def test_an_old_go_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,37 @@ def web(node_cluster: devcluster.Cluster) -> str:
     _apply(node_cluster, _service("web"))
     node_cluster.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     return "web"
+
+
+@pytest.fixture(scope="module")
+def two_nodes(contents: None) -> Iterator[devcluster.Cluster]:  # noqa: ARG001 - the image is made of them
+    """A cluster with two real nodes and a Deployment `spread`, one Pod on each, whose page is the Pod's name."""
+    with devcluster.start(devcluster.Options(nodes=devcluster.Real(count=2))) as cluster:
+        deployment = _deployment("spread", ecr.push(cluster, "web", "v1", _web_server(_PAGE)))
+        pod = deployment["spec"]["template"]["spec"]
+        serve = "/bin/busybox hostname >/pages/index.html; echo listening; exec /bin/busybox httpd -f -p 8080 -h /pages"
+        pod["containers"][0] |= {
+            "command": ["/bin/busybox", "sh", "-c", serve],
+            "volumeMounts": [{"name": "pages", "mountPath": "/pages"}],
+        }
+        deployment["spec"]["replicas"] = 2
+        pod |= {
+            "volumes": [{"name": "pages", "emptyDir": {}}],
+            "terminationGracePeriodSeconds": 1,
+            "topologySpreadConstraints": [
+                {
+                    "maxSkew": 1,
+                    "topologyKey": "kubernetes.io/hostname",
+                    "whenUnsatisfiable": "DoNotSchedule",
+                    "nodeTaintsPolicy": "Honor",
+                    "labelSelector": deployment["spec"]["selector"],
+                }
+            ],
+        }
+        _apply(cluster, deployment)
+        _apply(cluster, _service("spread"))
+        cluster.kubectl("rollout", "status", "deployment/spread", "--timeout=60s")
+        yield cluster
 
 
 def test_pods_run_images_from_ecr_by_digest(node_cluster: devcluster.Cluster, web: str) -> None:
@@ -113,6 +145,32 @@ def test_a_pushed_tag_moves_to_the_new_digest(node_cluster: devcluster.Cluster) 
     assert second.endswith(answer["images"][0]["imageId"]["imageDigest"])
 
 
+def test_pods_of_two_nodes_reach_each_other_and_are_reached(two_nodes: devcluster.Cluster) -> None:
+    """A Service leads to the Pods of both nodes from either, and the API server talks to both kubelets."""
+    places = _places(two_nodes)
+    assert sorted(places.values()) == ["node-1", "node-2"]
+    for pod in places:
+        assert two_nodes.kubectl("exec", pod, "--", "/bin/busybox", "hostname").strip() == pod
+        assert two_nodes.kubectl("logs", pod) == "listening\n"
+        with _forwarded(two_nodes, f"pod/{pod}") as url:
+            assert _get(url).decode().strip() == pod
+        _eventually(partial(_reaches, two_nodes, pod, set(places)))
+
+
+def test_a_drain_moves_a_pod_to_the_other_node(two_nodes: devcluster.Cluster) -> None:
+    """What a drain does to an app is seen with real containers, and the node serves again afterwards."""
+    before = _places(two_nodes)
+    two_nodes.kubectl("drain", "node-1", "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s")
+    two_nodes.kubectl("rollout", "status", "deployment/spread", "--timeout=60s")
+    drained = _places(two_nodes)
+    assert list(drained.values()) == ["node-2", "node-2"]
+    (stayed,) = set(before) & set(drained)
+    two_nodes.kubectl("uncordon", "node-1")
+    two_nodes.kubectl("delete", "pod", stayed)
+    two_nodes.kubectl("rollout", "status", "deployment/spread", "--timeout=60s")
+    assert sorted(_places(two_nodes).values()) == ["node-1", "node-2"]
+
+
 @pytest.mark.usefixtures("node_cluster")
 def test_a_node_is_gone_without_a_trace() -> None:
     """With the node end its processes, its link, its mounts and its control groups; another node is no hindrance."""
@@ -123,9 +181,9 @@ def test_a_node_is_gone_without_a_trace() -> None:
 
 
 @pytest.mark.usefixtures("node_cluster")
-def test_a_killed_launcher_takes_its_node_along() -> None:
-    """No crash leaves a kubelet, a container or an interface behind."""
-    command = [sys.executable, "-m", "devcluster", "up", "--nodes=real"]
+def test_a_killed_launcher_takes_its_nodes_along() -> None:
+    """No crash leaves a kubelet, a container or an interface behind, of the second node neither."""
+    command = [sys.executable, "-m", "devcluster", "up", "--nodes=real:2"]
     with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as launcher:
         assert launcher.stdout is not None
         line = next(line for line in launcher.stdout if line.startswith("export KUBECONFIG="))
@@ -195,6 +253,23 @@ def _get(url: str) -> bytes:
 
 def _in_pod(cluster: devcluster.Cluster, name: str, *command: str) -> str:
     return cluster.kubectl("exec", f"deployment/{name}", "--", "/bin/busybox", *command)
+
+
+def _places(cluster: devcluster.Cluster) -> dict[str, str]:
+    """Return the node of each Pod that is not about to go."""
+    pods = json.loads(cluster.kubectl("get", "pods", "--output=json"))["items"]
+    return {
+        pod["metadata"]["name"]: pod["spec"]["nodeName"]
+        for pod in pods
+        if "deletionTimestamp" not in pod["metadata"]
+    }
+
+
+def _reaches(cluster: devcluster.Cluster, pod: str, others: set[str]) -> bool:
+    """Say whether all the others answered a few requests of a Pod to their Service."""
+    ask = "for _ in 1 2 3 4 5 6 7 8; do /bin/busybox wget -qO- http://spread; done"
+    said = cluster.kubectl("exec", pod, "--", "/bin/busybox", "sh", "-c", ask, timeout=20)
+    return set(said.split()) == others
 
 
 def _docker(cluster: devcluster.Cluster, *arguments: str) -> str:

@@ -11,7 +11,7 @@ import devcluster
 from containerapp.api import crd, images
 from containerapp.api.containerapp import ContainerApp
 from containerapp.controllers import CONTROLLERS
-from containerapp.controllers.containerapp.image import pin
+from containerapp.controllers.workloads.image import pin
 from containerapp.errors import InvalidSpec
 from devcluster.cluster import CommandError
 from tests.builders import DIGEST, KIND, UID, inputs, rendered
@@ -62,7 +62,7 @@ def test_the_operator_can_render_it(block: Block) -> None:
             app = ContainerApp.parse(_stored(manifest))
             reference = images.parse(app.spec.image, default_registry="docker.io")
             image = pin(reference, reference.digest or DIGEST, None)
-            assert rendered(app, inputs(image))
+            assert rendered(app, inputs(image, app=app))
 
 
 @pytest.mark.parametrize("block", REFUSED, ids=str)
@@ -76,7 +76,7 @@ def test_the_operator_refuses_what_the_page_calls_refused(block: Block) -> None:
 def test_marks_are_few_and_known() -> None:
     """A misspelt mark must not keep a manifest from being tried."""
     marks = {block.mark.partition(":")[0] for block in blocks() if block.mark}
-    assert marks <= {"refused", "not applied"}
+    assert marks <= {"refused", "not applied", "file"}
     assert REFUSED
 
 

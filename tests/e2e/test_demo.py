@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import devcluster
-from devcluster import binaries, rundir
+from devcluster import binaries, rundir, system
 
 _ROOT = Path(__file__).parents[2]
 _DEMO = (sys.executable, "-m", "examples.demo")
@@ -33,6 +33,7 @@ _ENVIRONMENT = {**os.environ, "DEVCLUSTER_PROVIDER": "embedded"}
 def _machine() -> None:
     if obstacle := devcluster.real_node_obstacle():
         pytest.skip(f"no real node on this machine: {obstacle}")
+    system.require({"chromium": "chromium", "certutil": "libnss3-tools", "curl": "curl"})
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
         "the task definition and the service",
         "review",
         "launch",
+        "create an Application Load Balancer",
         "open the sample application",
     ],
 )
@@ -72,7 +74,8 @@ def test_each_step_names_the_ecs_step_it_stands_for(told: str, ecs: str) -> None
 @pytest.mark.parametrize(
     "claim",
     [
-        "checked: the page was answered by Pod sample-app-",
+        "checked: https://sample-app.example.com was answered by Pod sample-app-",
+        "checked: in Chromium, https://sample-app.example.com was answered by Pod sample-app-",
         f"checked: 2 Pods run {_ECR}/sample-app@sha256:",
         f"checked: Helm release containerapp-operator is deployed: 2 Pods run {_ECR}/containerapp-operator@sha256:",
         "checked: the operator asked ECR",
@@ -81,8 +84,16 @@ def test_each_step_names_the_ecs_step_it_stands_for(told: str, ecs: str) -> None
     ],
 )
 def test_the_demo_proves_what_it_promises(told: str, claim: str) -> None:
-    """Real Pods by ECR digest, an operator installed by Helm, AWS calls answered by moto, and the page."""
+    """Real Pods by ECR digest, an operator installed by Helm, AWS calls answered by moto, and the page in a browser."""
     assert claim in told
+
+
+def test_the_last_step_opens_the_load_balancer(told: str) -> None:
+    """As the last step of a first run on ECS does."""
+    assert "[9/9] Open the load balancer's address" in told
+    picture = re.search(r"picture: (\S+sample-app\.png)", told)
+    assert picture
+    assert Path(picture[1]).stat().st_size > 10_000
 
 
 @pytest.mark.usefixtures("told")
@@ -107,6 +118,11 @@ def test_the_page_stays_open_and_outlives_its_pod_until_ctrl_c(tmp_path: Path) -
         kubeconfig = kubeconfig.split()[1].removeprefix("KUBECONFIG=")
         url = url.split()[0]
         first = _page(url)
+        curl = next(line for line in log.read_text().splitlines() if line.startswith("    curl "))
+        asked = subprocess.run(
+            [*curl.split(), "--silent", "--fail"], capture_output=True, text=True, check=True, timeout=60
+        )
+        assert 'id="address">https://sample-app.example.com<' in asked.stdout
         delete = ("delete", "pods", "--selector=app.kubernetes.io/name=sample-app", "--now")
         kubectl = str(binaries.obtain(["kubectl"])["kubectl"])
         subprocess.run([kubectl, f"--kubeconfig={kubeconfig}", *delete], check=True, timeout=60)

@@ -72,7 +72,7 @@ def test_the_page_comes_from_a_kind_cluster(
     node: devcluster.Cluster, stand_in: dict[str, str], tmp_path: Path
 ) -> None:
     """Images are loaded, not pushed; every command of the last screen works; Ctrl-C deletes the cluster."""
-    base = base_image.obtain(Console(0), tmp_path / "base.log")
+    base = base_image.obtain(Console(), tmp_path / "base.log")
     docker = {**os.environ, **node.env}
     subprocess.run(
         ["docker", "import", str(base.archive), "demo-base:local"], env=docker, check=True, timeout=_SECONDS
@@ -90,7 +90,8 @@ def test_the_page_comes_from_a_kind_cluster(
     calls = (tmp_path / "calls").read_text().splitlines()
     kind = [call.split(" --name=")[0] for call in calls if call.startswith("kind ")]
     loads = [
-        f"kind load docker-image {_ECR}/{image}" for image in ("sample-app:1.0", "containerapp-operator:demo")
+        f"kind load docker-image {_ECR}/{image}"
+        for image in ("sample-app:1.0", "containerapp-operator:demo", "traefik:demo")
     ]
     assert kind == [
         "kind create cluster",
@@ -133,8 +134,8 @@ def test_a_kind_that_cannot_start_falls_back_with_its_reason(
     assert "The cluster is kind's: Docker answers." in done.stdout
     assert "That failed: " in done.stdout
     assert "The cluster runs as processes of this machine: kind could not start." in done.stdout
-    assert done.stdout.count("[1/8]") == 2
-    assert "checked: the page was answered by Pod sample-app-" in done.stdout
+    assert done.stdout.count("[1/9]") == 2
+    assert "checked: https://sample-app.example.com was answered by Pod sample-app-" in done.stdout
 
 
 def _plain() -> dict[str, str]:
@@ -177,12 +178,13 @@ def _page(told: str) -> str:
 
 
 def _paste(told: str) -> None:
-    """Run every line that the last screen offers, in one shell, and stop at the first that fails."""
-    screen = told.partition("in another terminal:")[2]
+    """Run the lines that the last screen offers, in one shell, and stop at the first that fails."""
+    screen = told.partition("the sample application.\n")[2]
     lines = [line.strip() for line in screen.splitlines() if line.startswith("    ")]
-    assert len(lines) == 8
+    commands = [line for line in lines if "chromium" not in line]  # which opens a window
+    assert len(commands) == 9
     done = subprocess.run(
-        ["bash", "-e"], input="\n".join(lines), capture_output=True, text=True, check=False, timeout=120
+        ["bash", "-e"], input="\n".join(commands), capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
     assert "2.0" not in done.stderr

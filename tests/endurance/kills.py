@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from random import Random
 
-from tests.chaos.checker import Violation
 from tests.chaos.plan import TAGS, Step
 from tests.chaos.run import bugs
 from tests.chaos.users import Users
+from tests.chaos.violations import Violation
 from tests.controller.operators import Operator
 from tests.endurance.stage import Say, Stage, said, spec
 from tests.endurance.verdict import Verdict

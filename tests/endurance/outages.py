@@ -9,10 +9,10 @@ import statistics
 import time
 from dataclasses import asdict, dataclass
 
-from tests.chaos.checker import Violation
 from tests.chaos.plan import TAGS, Step
 from tests.chaos.run import bugs
 from tests.chaos.users import Users
+from tests.chaos.violations import Violation
 from tests.controller.operators import eventually
 from tests.endurance.stage import Say, Stage, said, spec
 from tests.endurance.verdict import Verdict

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from devcluster import Cluster
-from tests.chaos.checker import Checker, Violation
+from tests.chaos.checker import Checker
 from tests.chaos.plan import TAGS
 from tests.chaos.run import look
 from tests.chaos.users import Users, insist
+from tests.chaos.violations import Violation
 from tests.chaos.wanted import Wanted
 from tests.chart.rendering import Chart, of_kind
 from tests.controller.api import Api, Manifest

@@ -27,6 +27,7 @@ def test_bad_apps_cost_a_bounded_number_of_requests(given: Stage) -> None:
 
 
 @pytest.mark.cluster
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_load_leaves_no_task_file_thread_or_connection(given: Stage) -> None:
     """Neither deleted apps nor broken watches leave any."""

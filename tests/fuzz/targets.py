@@ -18,7 +18,7 @@ from containerapp.api.images import ImageReference, parse
 from containerapp.api.schema import API_VERSION
 from containerapp.api.schema.quantity import is_quantity, quantity
 from containerapp.aws import errors
-from containerapp.controllers.containerapp.image import answers_refresh, recorded_pin
+from containerapp.controllers.workloads.image import answers_refresh, recorded_pin
 from containerapp.core.model import (
     DIGEST_ANNOTATION,
     IMAGE_ANNOTATION,
@@ -114,7 +114,7 @@ def annotation(data: bytes) -> None:
             "spec": {"image": "shop:1"},
         }
     )
-    record = recorded_pin(app, replace(_REFERENCE), {"metadata": {"annotations": written}})
+    record = recorded_pin(app, replace(_REFERENCE), [{"metadata": {"annotations": written}}])
     assert record is None or answers_refresh(record, app)
 
 

@@ -1,6 +1,6 @@
 """A custom kind with one child, as a developer would add it: one folder's worth of code, and one line of registration.
 
-Registered in the operator's process by the tests, before it starts. It makes a ConfigMap from a greeting.
+Registered in the operator's process by the tests, before it starts. It makes a Lease from a greeting.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class GreetingStatus(ApiModel):
 
 
 class Greeting(ApiModel):
-    """A greeting, kept in a ConfigMap."""
+    """A greeting, kept in a Lease."""
 
     api_version: str
     """Version of the schema."""
@@ -83,7 +83,7 @@ class Greeting(ApiModel):
             raise InvalidSpec("InvalidSpec", describe(error)) from None
 
 
-def _config_map(greeting: Greeting, _inputs: None) -> Iterator[Manifest]:
+def _lease(greeting: Greeting, _inputs: None) -> Iterator[Manifest]:
     meta = greeting.metadata
     owner = {
         "apiVersion": API_VERSION,
@@ -94,19 +94,19 @@ def _config_map(greeting: Greeting, _inputs: None) -> Iterator[Manifest]:
         "blockOwnerDeletion": True,
     }
     yield {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
         "metadata": {
             "name": meta.name,
             "namespace": meta.namespace,
             "labels": {MANAGED_BY_LABEL: MANAGER, _LABEL: meta.name},
             "ownerReferences": [owner],
         },
-        "data": {"text": greeting.spec.text},
+        "spec": {"holderIdentity": greeting.spec.text},
     }
 
 
-CONFIG_MAPS = Resource(api_version="v1", kind="ConfigMap", plural="configmaps")
+LEASES = Resource(api_version="coordination.k8s.io/v1", kind="Lease", plural="leases")
 
 
 def _gather(_view: View, _digests: Digests) -> Gathered:
@@ -133,7 +133,7 @@ def _events(_old: Manifest, _new: Manifest) -> Iterator[Event]:
     return iter(())
 
 
-def _retained(_greeting: Greeting) -> frozenset[ObjectRef]:
+def _retained(_greeting: Greeting, _inputs: None) -> frozenset[ObjectRef]:
     return frozenset()
 
 
@@ -148,11 +148,10 @@ GREETING = Controller(
     label=_LABEL,
     parse=Greeting.parse,
     forbidden=lambda _greeting, _platform: None,
-    owns=(Child(resource=CONFIG_MAPS, render=_config_map),),
+    owns=(Child(resource=LEASES, render=_lease),),
     gather=_gather,
-    settled=lambda _view: True,
-    watched_pods=lambda _view: None,
-    explain=lambda _pods: None,
+    settled=lambda _view, _inputs: True,
+    listing=lambda _view: None,
     retained=_retained,
     status=_status,
     events=_events,
@@ -166,14 +165,14 @@ def register() -> None:
 
 def _note(app: Any, _inputs: Any) -> Iterator[Manifest]:
     yield {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
         "metadata": metadata(app),
-        "data": {"image": app.spec.image},
+        "spec": {"holderIdentity": app.spec.image},
     }
 
 
 def register_child() -> None:
     """Add a child kind to ContainerApp."""
-    child = Child(resource=CONFIG_MAPS, render=_note)
+    child = Child(resource=LEASES, render=_note)
     controllers.CONTROLLERS = (replace(CONTAINER_APP, owns=(*CONTAINER_APP.owns, child)),)

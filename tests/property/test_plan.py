@@ -29,7 +29,7 @@ _SHARED_LISTS = {
 }
 
 
-_ATOMIC = {"selector", "labelSelector"}
+_ATOMIC = {"selector", "labelSelector", "podSelector", "namespaceSelector"}
 
 
 def _with_others_fields(value: Any, chance: Random, key: str = "") -> Any:

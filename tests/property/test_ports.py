@@ -12,9 +12,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from containerapp.controllers.containerapp.children.service import render
-from containerapp.controllers.containerapp.image import Pinned
 from containerapp.controllers.containerapp.inputs import Inputs
 from containerapp.controllers.containerapp.rollout import Rollout
+from containerapp.controllers.workloads.image import Pinned
 from containerapp.core.model import Manifest
 from tests.builders import DEPLOYMENT, an_app, live_children, pinned, with_rollout
 from tests.strategies import unhurried

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from containerapp.api.containerapp import ContainerApp
 from containerapp.controllers.containerapp.events import transitions
-from containerapp.controllers.containerapp.image import Pinned
 from containerapp.controllers.containerapp.status import compute_status
+from containerapp.controllers.workloads.image import Pinned
 from containerapp.core.conditions import invalid_status, is_urgent
 from containerapp.core.model import Manifest, ObjectRef, Outcome
 from containerapp.errors import InvalidSpec

@@ -9,211 +9,87 @@ round, is a bug in this file.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError
 
-from containerapp.api.containerapp_rules import (
-    PORT_LIST_RULES,
-    SECURITY_RULES,
-    SPEC_RULES,
-    liveness,
-    readiness,
-    startup_seconds,
-)
+from containerapp.api.containerapp_rules import SPEC_RULES
+from containerapp.api.expose import Expose
+from containerapp.api.files import Files
+from containerapp.api.identity import Identity
+from containerapp.api.network import Network
+from containerapp.api.overrides import OverrideList
+from containerapp.api.placement import Placement
+from containerapp.api.pod import PodSettings
+from containerapp.api.ports import ContainerPort, Port, PortList, Service, first_tcp, http, listeners
+from containerapp.api.probes import liveness, readiness, seconds
+from containerapp.api.process import Process
 from containerapp.api.schema.fields import (
-    AbsolutePath,
     Boolean,
-    Capability,
     ChildLabels,
     GraceSeconds,
-    Image,
     ObjectName,
     PodAnnotations,
     PodLabels,
-    PortName,
     PortNumber,
-    ProfilePath,
-    QualifiedName,
     Replicas,
-    ServiceAnnotations,
-    Text,
-    UserOrGroup,
 )
-from containerapp.api.schema.kubernetes import (
-    EnvFromSource,
-    EnvVar,
-    LocalObjectReference,
-    ObjectMeta,
-    Probe,
-    ResourceRequirements,
-)
+from containerapp.api.schema.kubernetes import LocalObjectReference, ObjectMeta, Probe, ResourceRequirements
 from containerapp.api.schema.problems import describe
-from containerapp.api.schema.rules import ApiModel, ListMap, Rule, is_empty
+from containerapp.api.schema.rules import ApiModel, ListMap, Rule
+from containerapp.api.security import Security
+from containerapp.api.sidecars import InitContainers, Sidecars
 from containerapp.api.status import UNSEEN, ContainerAppStatus
+from containerapp.api.volumes import Volumes
 from containerapp.api.workload import Autoscaling, Disruption, Metrics, Rollout
 from containerapp.errors import InvalidSpec
 
+_DEADLINE_SECONDS = 600
+_KEDA_NAME = 54
 APP_NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
-class ContainerPort(ApiModel):
-    """A port that the container listens on, and how the Service offers it."""
-
-    name: PortName
-    """Name of the port, unique in the list and at most 15 characters, for example `http` or `metrics`.
-    Probes and the Service refer to the port by it."""
-    container_port: PortNumber
-    """Port that the program listens on. Prefer one above 1023: lower ones need an added capability on some
-    nodes. Several ports of the Service may lead to the same one."""
-    protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
-    """Transport protocol. Default: `TCP`. Probes can only ask TCP ports."""
-    service_port: PortNumber | None = None
-    """Port of the Service, when it is to differ from `containerPort`: for example 80 in front of 8080."""
-    app_protocol: QualifiedName | None = None
-    """Application protocol for load balancers and meshes, for example `http`, `grpc` or
-    `kubernetes.io/h2c`."""
-
-
-class Capabilities(ApiModel):
-    """Linux capabilities of the container."""
-
-    add: Annotated[tuple[Capability, ...], Field(max_length=64)] = Field((), exclude_if=is_empty)
-    """Capabilities to add after all others were dropped. Pod Security `restricted` allows
-    `NET_BIND_SERVICE` alone."""
-    drop: Annotated[tuple[Capability, ...], Field(max_length=64)] = ("ALL",)
-    """Capabilities to drop. Default: `ALL`, as Pod Security `restricted` demands."""
-
-
-class SeccompProfile(ApiModel):
-    """Filter of the system calls that the container may make."""
-
-    type: Literal["RuntimeDefault", "Localhost", "Unconfined"] = "RuntimeDefault"
-    """`RuntimeDefault` is the container runtime's own filter, `Localhost` a profile file on the node,
-    `Unconfined` no filter at all (which Pod Security `restricted` refuses)."""
-    localhost_profile: ProfilePath | None = None
-    """File below the kubelet's seccomp folder, for example `profiles/shop.json`; for type `Localhost`
-    only."""
-
-    rules = (
-        Rule(
-            cel="(self.type == 'Localhost') == has(self.localhostProfile)",
-            holds=lambda profile: (profile.type == "Localhost") == (profile.localhost_profile is not None),
-            message="seccompProfile.localhostProfile goes with type Localhost and no other: give both,"
-            " or neither",
-            path=".localhostProfile",
-        ),
-    )
-
-
-class Security(ApiModel):
-    """What the container may do on its node.
-
-    The defaults pass Pod Security `restricted`; every relaxation is spelled out.
-    """
-
-    run_as_user: UserOrGroup | None = None
-    """Numeric user to run as. Default: the image's own USER, which must be numeric and not 0 (Kubernetes
-    cannot tell whether a named user is root, and refuses to start it)."""
-    run_as_group: UserOrGroup | None = None
-    """Numeric primary group to run as. Default: the image's."""
-    run_as_non_root: Boolean = True
-    """Whether a container that would run as root is refused. Set it to false for an image that must run as
-    root."""
-    fs_group: UserOrGroup | None = None
-    """Group that owns the files of mounted volumes, so that the program can write to them."""
-    supplemental_groups: Annotated[tuple[UserOrGroup, ...], Field(max_length=32)] = ()
-    """Further groups of the process, for example one that may read a shared file system."""
-    read_only_root_filesystem: Boolean = False
-    """Whether the image's files cannot be written to. Safer, but many programs want to write somewhere:
-    turn it on when yours does not."""
-    allow_privilege_escalation: Boolean = False
-    """Whether a process may gain more privileges than its parent, as `sudo` does."""
-    privileged: Boolean = False
-    """Whether the container is as powerful as root on the node. Needs `allowPrivilegeEscalation: true`, and a
-    namespace whose Pod Security allows it."""
-    capabilities: Capabilities = Capabilities()
-    """Linux capabilities. Default: all dropped, none added."""
-    seccomp_profile: SeccompProfile = SeccompProfile()
-    """Filter of system calls. Default: the container runtime's own."""
-
-    rules = SECURITY_RULES
-
-
-class Service(ApiModel):
-    """How the app is reached: one Service named like the app, with a port for each of its ports."""
-
-    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
-    """`ClusterIP` is reached inside the cluster, `NodePort` on a port of every node, `LoadBalancer`
-    through a load balancer of its own, whose address then stands in `status.url`."""
-    annotations: ServiceAnnotations = Field(default_factory=dict)
-    """Annotations of the Service: settings for the load balancer's controller, for example
-    `service.beta.kubernetes.io/aws-load-balancer-scheme: internet-facing`."""
-    load_balancer_class: QualifiedName | None = None
-    """Controller that makes the load balancer, for example `service.k8s.aws/nlb` for the AWS Load Balancer
-    Controller; for type `LoadBalancer` only. Kubernetes does not let it change afterwards."""
-
-    rules = (
-        Rule(
-            cel="!has(self.loadBalancerClass) || self.type == 'LoadBalancer'",
-            holds=lambda service: service.load_balancer_class is None or service.type == "LoadBalancer",
-            message="service.loadBalancerClass goes with type LoadBalancer only: set service.type, or"
-            " remove the class",
-            path=".loadBalancerClass",
-        ),
-    )
-
-
-class ContainerAppSpec(ApiModel):
+class ContainerAppSpec(PodSettings, Process):
     """The app as it should run.
 
     `image` is all that is needed; everything else has a default that is fit for production.
     """
 
-    image: Image
-    """Container image to run, for example `123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop:1.4.2`. A
-    short name such as `shop:1.4.2` is looked up in the registry that the operator was set up with. The tag
-    is resolved to a digest when this field changes and stays with it: a tag that is pushed again does not
-    restart the app (see `status.image`)."""
-    image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
-    """When a node pulls the image. As the app always runs by digest, `IfNotPresent` never runs a stale
-    image; `Always` checks the pull rights at each start. `Never` wants the image put on the node by other
-    means, and runs it by its tag: no registry is asked."""
     image_pull_secrets: Annotated[
         tuple[LocalObjectReference, ...], Field(max_length=16), ListMap("name")
     ] = ()
     """Secrets of type `kubernetes.io/dockerconfigjson` for registries that ask for a password. Amazon ECR
     needs none: the nodes' own role pulls from it."""
 
-    command: Annotated[tuple[Text, ...], Field(max_length=256)] = ()
-    """Program to run instead of the image's ENTRYPOINT, with no shell around it. `$(NAME)` is replaced by
-    the variable NAME of `env`. Default: the image's ENTRYPOINT."""
-    args: Annotated[tuple[Text, ...], Field(max_length=1024)] = ()
-    """Arguments instead of the image's CMD. `$(NAME)` is replaced as in `command`. Default: the image's
-    CMD, unless `command` is given."""
-    working_dir: AbsolutePath | None = None
-    """Folder in which the program starts. Default: the image's WORKDIR."""
-
-    env: Annotated[tuple[EnvVar, ...], Field(max_length=512), ListMap("name")] = ()
-    """Environment variables, each with a `value` or a `valueFrom` (a key of a Secret or ConfigMap, a field
-    of the Pod). They win over those of `envFrom`. A Secret's changed value reaches the program at its next
-    start."""
-    env_from: Annotated[tuple[EnvFromSource, ...], Field(max_length=64)] = ()
-    """Takes all keys of ConfigMaps and Secrets as environment variables; of two that set the same
-    variable, the later one wins."""
+    files: Files = ()
+    """Files and folders of the container: text of this manifest, ConfigMaps and Secrets. A change of the text is a new
+    version of the app."""
+    volumes: Volumes = ()
+    """Storage and where it is mounted: folders of the Pod's own, claims that outlive it, file systems that Pods
+    share."""
+    reload: Boolean = True
+    """Whether a new version is rolled out when a ConfigMap or Secret changes that `files`, `env` or `envFrom` name.
+    With false, Pods take the change at their next start; folders of `files` are refreshed in running Pods all the
+    same."""
 
     port: PortNumber | None = None
     """The one port that the program listens on, over TCP, for example 8080; it is known as `http`. For
     several ports, another name or another protocol, use `ports` instead. An app with neither is a worker:
     it gets no Service and no default probe."""
-    ports: Annotated[tuple[ContainerPort, ...], Field(max_length=32), ListMap("name"), *PORT_LIST_RULES] = ()
+    ports: PortList = ()
     """The ports that the program listens on, when there are several or one needs more said than its
     number. The first TCP port is the one that probes ask unless they name another."""
 
     resources: ResourceRequirements = Field(default_factory=ResourceRequirements)
     """CPU and memory, in Kubernetes' own terms. Without it each replica is promised `cpu: 100m` and
     `memory: 256Mi`, may use idle cpu beyond that, and no memory beyond it."""
+    sidecars: Sidecars = ()
+    """Containers that run beside the app in each Pod, for example a proxy or a log router: they start before it, in the
+    order of this list, and end after it. A change restarts the Pods."""
+    init_containers: InitContainers = ()
+    """Containers that run to completion before the app starts, in the order of this list, for example one that writes
+    a configuration. One that fails is run again, and the app waits."""
+
     replicas: Replicas = 1
     """Number of Pods to keep running; changed by `kubectl scale`, too, which finds it through the scale
     subresource. Use 2 or more for a service that must survive the loss of a node: they are spread over
@@ -248,11 +124,18 @@ class ContainerAppSpec(ApiModel):
     service: Service = Field(default_factory=Service)
     """How the app is reached. Default for an app with a port: a `ClusterIP` Service named like the app, so
     that others in the cluster reach it as `http://<app>:<port>`."""
+    expose: Expose | None = None
+    """How the app is reached from outside the cluster: its hosts, and what leads to it. Default: not at all, unless
+    `service` says so."""
+    network: Network = Network()
+    """Who may reach the app's Pods, and what these may reach. Default: as the platform is set up."""
     metrics: Metrics | None = None
     """Where the app serves metrics for Prometheus. Default: nothing scrapes it."""
     service_account_name: ObjectName | None = None
     """Existing ServiceAccount to run as, for example one with an IAM role. Default: the operator makes one
     named like the app. Its token is not mounted in either case."""
+    identity: Identity | None = None
+    """IAM role that the Pods act as, by EKS Pod Identity or IRSA. Default: none, and the SDKs find the node's role."""
     labels: ChildLabels = Field(default_factory=dict)
     """Further labels of everything that is made for the app but its Pods, for example `team: checkout`, as admission
     policies ask for them. A change restarts nothing. The operator's own labels cannot be set here."""
@@ -262,6 +145,12 @@ class ContainerAppSpec(ApiModel):
     pod_annotations: PodAnnotations = Field(default_factory=dict)
     """Annotations of the Pods, read by agents and controllers in the cluster, for example
     `prometheus.io/scrape: "true"`. A change restarts the Pods."""
+    placement: Placement | None = None
+    """Where the Pods run: Spot or on-demand capacity, Fargate, architectures, and Kubernetes' own scheduling fields.
+    Default: any node, spread over zones and nodes."""
+    overrides: OverrideList = ()
+    """Patches laid over the objects that are made for the app, for what no other field can say. The status lists them,
+    and what the API server makes of them."""
     suspend: Boolean = False
     """Whether the app is stopped: no Pods run, while everything else (Service, address, `replicas`) stays
     as it is. Set it back to false to start again with the same number of replicas."""
@@ -271,31 +160,31 @@ class ContainerAppSpec(ApiModel):
     def container_ports(self) -> tuple[ContainerPort, ...]:
         """The app's ports, whichever way they were written; empty for a worker."""
         if self.port is not None:
-            return _http(self.port)
+            return http(self.port)
         return self.ports
 
-    def listeners(self) -> dict[str, ContainerPort]:
+    def listeners(self) -> dict[str, Port]:
         """The container's port behind each of the app's ports, by name: the first with that number and protocol."""
-        first: dict[tuple[int, str], ContainerPort] = {}
-        return {
-            port.name: first.setdefault((port.container_port, port.protocol), port)
-            for port in self.container_ports()
-        }
+        return listeners(self.container_ports())
 
-    def probe_port(self) -> ContainerPort | None:
+    def probe_port(self) -> Port | None:
         """The port that probes ask when they name none: the first that speaks TCP."""
-        return next((port for port in self.container_ports() if port.protocol == "TCP"), None)
+        return first_tcp(self.container_ports())
 
-    def metrics_port(self) -> ContainerPort | None:
-        """The port that serves metrics: one of the app's, or one that `metrics` alone names; none without `metrics`."""
+    def sidecar_ports(self) -> tuple[Port, ...]:
+        """Ports of the sidecars, which the Service does not offer."""
+        return tuple(port for sidecar in self.sidecars for port in sidecar.ports)
+
+    def metrics_port(self) -> Port | None:
+        """The port that serves metrics: one of the Pod's, or one that `metrics` alone names; none without `metrics`."""
         if self.metrics is None:
             return None
         wanted = self.metrics.port
-        tcp = (port for port in self.container_ports() if port.protocol == "TCP")
+        tcp = (port for port in (*self.container_ports(), *self.sidecar_ports()) if port.protocol == "TCP")
         found = next((port for port in tcp if wanted in {port.name, port.container_port}), None)
         if found is not None or isinstance(wanted, str):
             return found
-        return ContainerPort(name="metrics", container_port=wanted)
+        return Port(name="metrics", container_port=wanted)
 
     def fewest_pods(self) -> int:
         """How many Pods run at least, unless the app is suspended."""
@@ -305,18 +194,25 @@ class ContainerAppSpec(ApiModel):
         """How many Pods run at most, apart from those that a rollout adds."""
         return self.autoscaling.max_replicas if self.autoscaling else self.replicas
 
+    def recreates(self) -> bool:
+        """Whether all old Pods end before a new one starts."""
+        rollout = self.rollout
+        if rollout.strategy is None and rollout.max_surge is rollout.max_unavailable is None:
+            return any(volume.single_writer() for volume in self.volumes)
+        return rollout.strategy == "Recreate"
+
     def startup_seconds(self) -> int:
-        """Seconds that the startup probe lets a container start; 0 without one."""
-        return startup_seconds(self)
+        """Seconds that the startup probes let the Pod start; 0 without one."""
+        return sum(map(seconds, (self.startup_probe, *(sidecar.startup_probe for sidecar in self.sidecars))))
+
+    def deadline_seconds(self) -> int:
+        """Seconds without progress after which a rollout has failed: a slow start is none."""
+        slow = self.startup_seconds() + (self.rollout.min_ready_seconds or 0)
+        return self.rollout.progress_deadline_seconds or _DEADLINE_SECONDS + slow
 
     def wanted_service(self) -> Service | None:
         """The Service that the app is to have; none for a worker."""
         return self.service if self.container_ports() else None
-
-
-@lru_cache(maxsize=1024)
-def _http(port: int) -> tuple[ContainerPort, ...]:
-    return (ContainerPort(name="http", container_port=port),)
 
 
 class ContainerApp(ApiModel):
@@ -343,6 +239,18 @@ class ContainerApp(ApiModel):
             message="metadata.name must be a DNS label, as the Service is named like the app: at most 63"
             " lower-case"
             " letters, digits and '-', beginning with a letter; rename the app, as in shop-api",
+            path=".metadata.name",
+        ),
+        Rule(
+            cel=f"self.metadata.name.size() <= {_KEDA_NAME} || !has(self.spec.autoscaling)"
+            " || !has(self.spec.autoscaling.triggers) || self.spec.autoscaling.triggers.size() == 0",
+            holds=lambda app: (
+                len(app.metadata.name) <= _KEDA_NAME
+                or app.spec.autoscaling is None
+                or not app.spec.autoscaling.triggers
+            ),
+            message="metadata.name has more than 54 characters, the most that KEDA takes for spec.autoscaling.triggers:"
+            " rename the app",
             path=".metadata.name",
         ),
     )

@@ -37,6 +37,7 @@ _KEPT = (
     "x-kubernetes-int-or-string",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
+    "x-kubernetes-preserve-unknown-fields",
     VALIDATIONS,
 )
 Schema = dict[str, Any]
@@ -104,7 +105,7 @@ def to_yaml(obj: Any) -> str:
 
 
 def openapi_schema(definition: Definition) -> Schema:
-    """The structural schema of a kind: everything inlined, nothing nullable, nothing open."""
+    """The structural schema of a kind: everything inlined, nothing nullable, open only where said so."""
     models = definition.model.model_json_schema(by_alias=True)
     schema = _structural(models, models["$defs"])
     standard = _standard(definition.kind)
@@ -172,20 +173,20 @@ def _default(schema: Schema) -> str:
 
 
 def _row(name: str, schema: Schema, *, default: str) -> str:
-    cells = (f"`{name}`", _type(schema), default, schema["description"])
+    cells = (f"`{name}`", type_of(schema), default, schema["description"])
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _type(schema: Schema) -> str:
+def type_of(schema: Schema) -> str:
     """A field's type and bounds in a few words."""
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     if "x-kubernetes-int-or-string" in schema:
         return "integer or string"
     if "items" in schema:
-        return f"list of {_type(schema['items'])}"
+        return f"list of {type_of(schema['items'])}"
     if "additionalProperties" in schema:
-        return f"map of {_type(schema['additionalProperties'])}"
+        return f"map of {type_of(schema['additionalProperties'])}"
     if "maximum" in schema:
         return f"{schema['type']}, {schema['minimum']} to {schema['maximum']}"
     return str(schema["type"])

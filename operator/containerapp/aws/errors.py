@@ -178,7 +178,7 @@ _IMAGE_CODES: Final = {
     "UpstreamUnavailable": "upstream",
     "ImageInaccessible": "inaccessible",
 }
-_NO_CREDENTIALS: Final = (
+NO_CREDENTIALS: Final = (
     botocore.NoCredentialsError,
     botocore.PartialCredentialsError,
     botocore.CredentialRetrievalError,
@@ -187,7 +187,7 @@ _NO_CREDENTIALS: Final = (
     botocore.UnauthorizedSSOTokenError,
     botocore.SSOTokenLoadError,
 )
-_NO_ANSWER: Final = (botocore.HTTPClientError, botocore.ConnectionError, ResponseParserError)
+NO_ANSWER: Final = (botocore.HTTPClientError, botocore.ConnectionError, ResponseParserError)
 _CALLER = re.compile(r"User: (?P<arn>arn:[^\s]+) is not authorized")
 _ASSUMED_ROLE = re.compile(r"arn:[^:]+:sts::(?P<account>\d+):assumed-role/(?P<role>[^/]+)/.*")
 
@@ -201,9 +201,9 @@ def from_call(
         code, detail = answer.get("Code", "Unknown"), answer.get("Message", "")
         return _error(_call_rule(error, code), registry, repository, code=code, detail=detail)
     rule = "refused"
-    if isinstance(error, _NO_CREDENTIALS):
+    if isinstance(error, NO_CREDENTIALS):
         rule = "credentials"
-    elif isinstance(error, _NO_ANSWER):
+    elif isinstance(error, NO_ANSWER):
         rule = "unavailable"
     return _error(rule, registry, repository, code=type(error).__name__, detail=str(error))
 
@@ -246,7 +246,7 @@ def _error(rule: str, registry: EcrRegistry, repository: str, **details: str) ->
     facts = {
         "where": f"the ECR repository `{repository}` of account {registry.account} in {registry.region}",
         "arn": registry.repository_arn(repository),
-        "identity": _caller(details.get("detail", "")),
+        "identity": caller(details.get("detail", "")),
         "account": registry.account,
         "region": registry.region,
     }
@@ -254,7 +254,7 @@ def _error(rule: str, registry: EcrRegistry, repository: str, **details: str) ->
     return kind(reason, text[0].upper() + text[1:])
 
 
-def _caller(detail: str) -> str:
+def caller(detail: str) -> str:
     """Return who was refused, without the session's name, which changes with every Pod."""
     match = _CALLER.search(detail)
     if match is None:

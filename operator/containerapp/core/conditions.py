@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from containerapp.core.model import Child, Manifest, Resource
-from containerapp.errors import InvalidSpec
+from containerapp.errors import ContainerAppError
 
 _PROGRESS = {"Available", "RolledOut"}
 """Conditions whose reasons change with each step of a rollout."""
+_LISTS = {"resources", "failedIndexes"}
+"""Fields of a status that grow with each step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +48,8 @@ def dated(conditions: Iterable[Condition], old: Manifest, generation: int, now: 
     ]
 
 
-def invalid_status(manifest: Manifest, error: InvalidSpec, now: str) -> Manifest:
-    """Return the status of an object whose spec cannot be read: all that the old status says of its parts stays."""
+def invalid_status(manifest: Manifest, error: ContainerAppError, now: str) -> Manifest:
+    """Return the status of an object that nothing is done for: all that the old status says of its parts stays."""
     generation, old = manifest["metadata"]["generation"], manifest.get("status") or {}
     summary = [
         Condition(type=kind, status=status, reason=error.reason, message=error.message)
@@ -66,9 +68,9 @@ def state_of(manifest: Manifest) -> str:
     conditions = {
         kind: condition["status"] for kind, condition in by_type(manifest.get("status") or {}).items()
     }
-    if conditions.get("Ready") == "True":
-        return "ready"
-    return "stalled" if conditions.get("Stalled") == "True" else "progressing"
+    if conditions.get("Stalled") == "True":
+        return "stalled"
+    return "ready" if conditions.get("Ready") == "True" else "progressing"
 
 
 def is_urgent(old: Manifest, new: Manifest) -> bool:
@@ -85,9 +87,11 @@ def in_progress_since(manifest: Manifest) -> datetime | None:
 
 
 def optional_kinds(wanted: Iterable[Child], absent: frozenset[Resource]) -> Iterator[Condition]:
-    """Yield for each optional child kind that is wanted whether its definition is installed."""
+    """Yield for each optional child kind that is wanted, and has a condition, whether its definition is installed."""
     for child in wanted:
         resource = child.resource
+        if not child.condition:
+            continue
         if resource in absent:
             message = (
                 f"{child.purpose} The cluster has no kind {resource.kind} ({resource.api_version}). "
@@ -122,7 +126,7 @@ def _essence(status: Manifest) -> Manifest:
         if kind not in _PROGRESS
     }
     counts = {key for key, value in status.items() if isinstance(value, int) and key != "observedGeneration"}
-    rest = {key: value for key, value in status.items() if key not in counts | {"resources"}}
+    rest = {key: value for key, value in status.items() if key not in counts | _LISTS}
     return {**rest, "conditions": conditions}
 
 

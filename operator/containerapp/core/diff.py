@@ -13,28 +13,63 @@ from typing import Any
 
 import orjson
 
-from containerapp.api.schema.quantity import quantity
+from containerapp.api.schema.quantity import is_quantity, quantity
 from containerapp.core.model import HASH_ANNOTATION, Manifest
 
 _LIST_KEYS: dict[str, tuple[str, ...]] = {
     "containers": ("name",),
     "env": ("name",),
+    "hostAliases": ("ip",),
     "imagePullSecrets": ("name",),
+    "initContainers": ("name",),
     "ownerReferences": ("uid",),
     "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+    "volumeDevices": ("devicePath",),
+    "volumeMounts": ("mountPath",),
+    "volumes": ("name",),
 }
 """Lists that Kubernetes merges by key, so that others may add items; `ports` is keyed by what it holds."""
 
 _FREE_KEYS = {"annotations", "labels", "matchLabels"}
 """Maps whose keys are the user's words, not fields."""
 
-_AMOUNTS = {"requests", "limits", "target"}
-"""Maps of quantities."""
+_AMOUNTS = {"emptyDir", "requests", "limits", "target"}
+"""Maps of quantities, among which other values may stand."""
 
-_ATOMIC = {"selector", "labelSelector"}
+_ATOMIC = {"selector", "labelSelector", "podSelector", "namespaceSelector"}
 """Maps that Kubernetes takes as one value: a label that is added to a selector changes what it selects."""
 
-_OMITTED_WHEN_EMPTY = {"initialDelaySeconds", "prefix", "value"}
+_OMITTED_WHEN_EMPTY = {
+    "externalName",
+    "fsType",
+    "healthCheckNodePort",
+    "host",
+    "hostIP",
+    "hostIPC",
+    "hostNetwork",
+    "hostPID",
+    "hostPort",
+    "hostname",
+    "initialDelaySeconds",
+    "loadBalancerIP",
+    "medium",
+    "minReadySeconds",
+    "nodeName",
+    "nodePort",
+    "paused",
+    "prefix",
+    "priorityClassName",
+    "publishNotReadyAddresses",
+    "readOnly",
+    "stdin",
+    "stdinOnce",
+    "subPath",
+    "subPathExpr",
+    "subdomain",
+    "tty",
+    "value",
+    "workingDir",
+}
 """Fields that Kubernetes leaves out of what it stores where they are empty or zero; all others it keeps."""
 
 _EXCLUSIVE = (
@@ -44,6 +79,15 @@ _EXCLUSIVE = (
     {"maxUnavailable", "minAvailable"},
     {"localhostProfile", "type"},
     {"rollingUpdate", "type"},
+    {
+        "configMap",
+        "emptyDir",
+        "ephemeral",
+        "hostPath",
+        "image",
+        "persistentVolumeClaim",
+        "secret",
+    },
 )
 """Fields of one map that Kubernetes refuses beside each other, or may refuse, unless we set both."""
 
@@ -73,40 +117,53 @@ def differs(desired: Any, live: Any, field: str = "") -> bool:
     return True
 
 
+def difference(desired: Manifest, live: Manifest, field: str = "") -> str:
+    """Return the path of the first field in which `live` differs; empty where it does not."""
+    for key, value in desired.items():
+        if _part_differs(desired, live, key, field):
+            inner = live.get(key)
+            below = (
+                difference(value, inner, key) if isinstance(value, dict) and isinstance(inner, dict) else ""
+            )
+            return f"{key}.{below}" if below else key
+    return ""
+
+
 def _part_differs(desired: Manifest, live: Manifest, key: str, field: str) -> bool:
     """Whether what stands under `key` in a map differs; `field` is the name of the map."""
-    if field in _AMOUNTS:
-        return _amount_differs(key, desired[key], live.get(key))
+    wanted, found = desired[key], live.get(key)
+    if field in _AMOUNTS and wanted != found and _is_amount(wanted) and _is_amount(found):
+        return _thousandths(wanted) != _thousandths(found)
     return differs(desired[key], live.get(key), "" if field in _FREE_KEYS else key)
 
 
 def _list_differs(desired: list[Any], live: list[Any], field: str) -> bool:
     """Keyed lists may hold others' items between ours, in our order; all other lists are ours whole."""
-    keys = _keys_of(desired, field)
+    keys = keys_of(desired, field)
     if keys is None:
         return len(desired) != len(live) or any(differs(a, b) for a, b in zip(desired, live, strict=True))
-    wanted = {_key(item, keys): item for item in desired}
-    present = {_key(item, keys): item for item in live}
+    wanted = {key_of(item, keys): item for item in desired}
+    present = {key_of(item, keys): item for item in live}
     order = [key for key in present if key in wanted]
     return order != list(wanted) or any(differs(item, present[key]) for key, item in wanted.items())
 
 
-def _keys_of(items: list[Any], field: str) -> tuple[str, ...] | None:
+def keys_of(items: list[Any], field: str) -> tuple[str, ...] | None:
+    """Return the fields by which Kubernetes tells the items of a list apart; None where it takes the list as one."""
     if field == "ports" and items:
         number = "containerPort" if "containerPort" in items[0] else "port"
         return (number, "protocol")
     return _LIST_KEYS.get(field)
 
 
-def _key(item: Manifest, keys: tuple[str, ...]) -> tuple[Any, ...]:
+def key_of(item: Manifest, keys: tuple[str, ...]) -> tuple[Any, ...]:
+    """Return what tells an item apart."""
     return tuple(item.get(key) for key in keys)
 
 
-def _amount_differs(name: str, desired: Any, live: Any) -> bool:
-    """Kubernetes stores quantities in a canonical form: 1000m becomes 1, 0.5 becomes 500m, 0.1m becomes 1m."""
-    if live is None or name in {"type", "averageUtilization"}:
-        return bool(desired != live)
-    return _thousandths(desired) != _thousandths(live)
+def _is_amount(value: Any) -> bool:
+    """Whether it is a quantity, of which Kubernetes stores a canonical form: 1000m becomes 1, 0.1m becomes 1m."""
+    return isinstance(value, str) and is_quantity(value)
 
 
 @lru_cache(maxsize=1024)
@@ -136,13 +193,13 @@ def _repaired(desired: Any, live: Any, field: str) -> Any:
         return desired
     if isinstance(desired, dict):
         return repair(desired, live, field)
-    keys = _keys_of(desired, field) if isinstance(desired, list) else None
+    keys = keys_of(desired, field) if isinstance(desired, list) else None
     return desired if keys is None else _repaired_items(desired, live, keys)
 
 
 def _repaired_items(desired: list[Manifest], live: list[Manifest], keys: tuple[str, ...]) -> list[Manifest]:
     """Return the items that differ, and the removal of others' items that have no name, or that of one of ours."""
-    wanted, present = {_key(item, keys) for item in desired}, {_key(item, keys): item for item in live}
+    wanted, present = {key_of(item, keys) for item in desired}, {key_of(item, keys): item for item in live}
     names = {item["name"] for item in desired if "name" in item}
     excluded = (
         {*names, None} if names and keys[0] == "port" else names
@@ -150,12 +207,12 @@ def _repaired_items(desired: list[Manifest], live: list[Manifest], keys: tuple[s
     removed = [
         {"$patch": "delete", keys[0]: item[keys[0]]}
         for item in live
-        if _key(item, keys) not in wanted and item.get("name") in excluded
+        if key_of(item, keys) not in wanted and item.get("name") in excluded
     ]
     return removed + [
-        {key: item[key] for key in keys if key in item} | repair(item, present[_key(item, keys)])
-        if _key(item, keys) in present
+        {key: item[key] for key in keys if key in item} | repair(item, present[key_of(item, keys)])
+        if key_of(item, keys) in present
         else item
         for item in desired
-        if differs(item, present.get(_key(item, keys)))
+        if differs(item, present.get(key_of(item, keys)))
     ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from containerapp.core.external import External
 from containerapp.core.model import MANAGER, Event, Key, Manifest, ObjectRef, Resource
 
 
@@ -30,6 +31,13 @@ def adopted(ref: ObjectRef, owner: Key) -> Event:
     """Return the event of an object that a custom object has adopted."""
     message = f"{owner} has adopted {ref}. It stays when {owner.kind} {owner.name} is deleted."
     return Event(type="Normal", reason="Adopted", message=message)
+
+
+def left_behind(external: External, id_: str | None, why: str) -> Event:
+    """Return the event of an object whose child outside Kubernetes cannot be deleted, and is given up."""
+    what = f"{external.kind} {id_}" if id_ else f"A {external.kind}, if there is one,"
+    message = f"{what} is left behind: {why} To delete it: {external.remedy(id_ or '<id>')}"
+    return Event(type="Warning", reason="LeftBehind", message=message)
 
 
 def event_manifest(event: Event, resource: Resource, owner: Manifest, now: str) -> Manifest:

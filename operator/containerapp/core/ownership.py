@@ -10,7 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from containerapp.api.schema import GROUP
-from containerapp.core.model import ADOPTED_ANNOTATION, Controller, Key, Manifest, ObjectRef
+from containerapp.core.model import (
+    ADOPTED_ANNOTATION,
+    RETAINED_ANNOTATION,
+    Controller,
+    Key,
+    Manifest,
+    ObjectRef,
+)
 
 _KEPT_BY_KUBERNETES = {
     ("Service", "kubernetes"),
@@ -48,8 +55,17 @@ class Owners:
 
 
 def owned_by(manifest: Manifest, uid: str) -> bool:
-    """Whether the custom object with `uid` owns the object, or has adopted it."""
-    return any(owner.get("uid") == uid for owner in _owners(manifest)) or adopted_by(manifest, uid)
+    """Whether the custom object with `uid` owns the object, has adopted it, or takes it as the one its label names."""
+    owned = any(owner.get("uid") == uid for owner in _owners(manifest))
+    return owned or adopted_by(manifest, uid) or retained(manifest)
+
+
+def retained(manifest: Manifest) -> bool:
+    """Whether the object outlives its owner; the next one of the name takes it again."""
+    annotations = manifest["metadata"].get("annotations") or {}
+    return annotations.get(RETAINED_ANNOTATION) == "true" and not any(
+        owner.get("controller") for owner in _owners(manifest)
+    )
 
 
 def adopted_by(manifest: Manifest, uid: str) -> bool:

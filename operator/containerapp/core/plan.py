@@ -20,6 +20,7 @@ from containerapp.core.ownership import (
     orphans,
     owned_by,
     owned_by_predecessor,
+    retained,
 )
 
 
@@ -75,26 +76,26 @@ def make_plan(
     owner: Owner,
     prune: Callable[[ObjectRef], Prune],
     inventory: Iterable[ObjectRef] = (),
-    complete: bool = True,
+    held: Callable[[ObjectRef], bool] | None = None,
 ) -> Plan:
     """Compare the stamped `desired` manifests with the `live` objects under the owner's name.
 
-    `prune` says when a child that is not wanted is deleted; `inventory` are the children that the status names. Not
-    `complete`: not all that is wanted could be rendered, so nothing that lives is changed or deleted. Pods of the old
-    version run on, and what they need stays as it is.
+    `prune` says when a child that is not wanted is deleted; `inventory` are the children that the status names. `held`
+    is given where not all that is wanted could be rendered: nothing that lives is deleted, and what it holds is not
+    changed. Pods of the old version run on, and what they need stays as it is.
     """
     found = _Sorted()
     wanted = tuple(for_live(manifest, live.get(ObjectRef.of(manifest)), owner) for manifest in desired)
     for manifest in wanted:
         if (pile := _pile(found, manifest, live.get(ObjectRef.of(manifest)), owner)) is not None:
             pile.append(manifest)
-    stale = unwanted(live=live.values(), desired=wanted, uid=owner.uid) if complete else ()
+    stale = unwanted(live=live.values(), desired=wanted, uid=owner.uid) if held is None else ()
     seen = {*live, *map(ObjectRef.of, wanted)}
     return Plan(
         live=live,
         prune_first=tuple(ref for ref in stale if prune(ref) is Prune.NOW),
         creates=tuple(found.creates),
-        updates=tuple(found.updates) if complete else (),
+        updates=tuple(each for each in found.updates if held is None or not held(ObjectRef.of(each))),
         prune_last=tuple(ref for ref in stale if prune(ref) is Prune.AFTER_ROLLOUT),
         unseen=tuple(ref for ref in inventory if ref not in seen and prune(ref) is not Prune.NEVER),
         conflicts=tuple(map(ObjectRef.of, found.conflicts)),
@@ -112,10 +113,12 @@ def for_live(manifest: Manifest, live: Manifest | None, owner: Owner) -> Manifes
 
 
 def unwanted(*, live: Iterable[Manifest], desired: Iterable[Manifest], uid: str) -> tuple[ObjectRef, ...]:
-    """Return the live children of the owner that are no longer wanted, in a stable order."""
+    """Return the live children of the owner that are no longer wanted and not retained, in a stable order."""
     wanted = {ObjectRef.of(manifest) for manifest in desired}
     owned = {
-        ObjectRef.of(manifest) for manifest in live if owned_by(manifest, uid) and not deleting(manifest)
+        ObjectRef.of(manifest)
+        for manifest in live
+        if owned_by(manifest, uid) and not deleting(manifest) and not retained(manifest)
     }
     return tuple(sorted(owned - wanted))
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from containerapp.api.schema import GROUP
-from containerapp.core.diff import differs, repair
+from containerapp.core.diff import difference, differs, repair
 from containerapp.core.model import (
     ADOPT_ANNOTATION,
     ADOPTED_ANNOTATION,
@@ -25,6 +25,7 @@ from containerapp.core.model import (
     Manifest,
     ObjectRef,
     Resource,
+    is_built_in,
 )
 from containerapp.core.ownership import (
     adoptable,
@@ -33,10 +34,11 @@ from containerapp.core.ownership import (
     orphans,
     owned_by,
     owned_by_predecessor,
+    retained,
 )
 from containerapp.core.plan import Owner, Plan, for_live
 from containerapp.errors import Blocked, ContainerAppError, Transient
-from containerapp.kube.client import Client, Conflict, Invalid, NamespaceTerminating, NotFound, path
+from containerapp.kube.client import REJECTED, Client, Conflict, Invalid, NamespaceTerminating, NotFound, path
 from containerapp.kube.store import Stores, without_managed_fields
 
 _logger = logging.getLogger(__name__)
@@ -82,6 +84,24 @@ class Applier:
             )
         return errors[0] if errors else None
 
+    async def rehearse(self, owner: Owner, plan: Plan, kinds: frozenset[str]) -> ContainerAppError | None:
+        """Have the API server check what overrides have changed, so that all of it is written or nothing."""
+        for manifest in (*plan.creates, *plan.updates):
+            if manifest["kind"] not in kinds:
+                continue
+            ref = ObjectRef.of(manifest)
+            try:
+                await self.client.rehearse(self._url(owner.key, ref), manifest)
+            except Blocked as error:
+                if error.reason != REJECTED:
+                    continue  # the write itself says so, of whatever is written
+                return Blocked(
+                    "OverrideRefused",
+                    f"The {ref} cannot be written with spec.overrides of kind {ref.kind}: {error.message} "
+                    "Correct the patch, or remove it.",
+                )
+        return None
+
     async def _all(
         self, errors: list[ContainerAppError], *writes: Callable[[], Coroutine[Any, Any, None]]
     ) -> None:
@@ -100,7 +120,7 @@ class Applier:
             stored = await self.client.get(self._url(owner.key, ref))
         except NotFound:
             return
-        if owned_by(stored, owner.uid) and not deleting(stored):
+        if owned_by(stored, owner.uid) and not deleting(stored) and not retained(stored):
             await self._delete(owner, stored)
 
     async def delete_orphan(self, key: Key, orphan: Manifest) -> None:
@@ -168,7 +188,7 @@ class Applier:
                 raise Transient(
                     "PredecessorTerminating", f"Waiting until the former {ref} is deleted."
                 ) from None
-            if not owned_by(existing, owner.uid) and not (owner.adopts and adoptable(existing)):
+            if not self._is_for(owner, existing) and not (owner.adopts and adoptable(existing)):
                 raise _name_taken(ref) from None
             await self._write_over(owner, url, for_live(manifest, existing, owner), existing)
         else:
@@ -176,12 +196,24 @@ class Applier:
             if body is not manifest:
                 await self._write_over(owner, url, manifest, stored)
 
+    def _is_for(self, owner: Owner, existing: Manifest) -> bool:
+        """Whether an object that no watch has shown belongs to the owner: a retained one, only if its label says so."""
+        if retained(existing) and self.stores.owners.key(existing) != owner.key:
+            return False
+        return owned_by(existing, owner.uid)
+
     async def _update(self, owner: Owner, manifest: Manifest, live: Mapping[ObjectRef, Manifest]) -> None:
         ref = ObjectRef.of(manifest)
         await self._write_over(owner, self._url(owner.key, ref), manifest, live[ref])
 
     async def _write_over(self, owner: Owner, url: str, manifest: Manifest, live: Manifest) -> None:
         uid = live["metadata"]["uid"]
+        if self.stores.of(live).resource.metadata_only:
+            await self._patch_metadata(url, manifest, uid)
+            return
+        if "status" in manifest:
+            await self._write_status(url, manifest, uid)
+            return
         if _hands_over(manifest, live):
             await self._hand_over(url, manifest, live)
         body = _meant_for(manifest, uid=uid)
@@ -189,13 +221,28 @@ class Applier:
             stored = await self.client.apply(url, body)
         except Invalid:
             # Fields that others have added beside ours may break a rule of the kind: two handlers of one probe.
-            content, strategic = _content(manifest), _is_built_in(manifest)
+            content, strategic = _content(manifest), is_built_in(manifest["apiVersion"])
             change = repair(content, _content(live)) if strategic else content
             await self.client.patch(url, {**change, "metadata": {"uid": uid}}, strategic=strategic)
             stored = await self.client.apply(url, body)
         self._check(manifest, stored)
         if adopted_by(stored, owner.uid) and not owned_by(live, owner.uid):
             self.adopted(owner.key, stored)
+
+    async def _patch_metadata(self, url: str, manifest: Manifest, uid: str) -> None:
+        """Change labels and annotations: the rest of such an object never changes, and is not at hand."""
+        metadata = manifest["metadata"]
+        change = {key: metadata[key] for key in ("labels", "annotations") if key in metadata}
+        stored = await self.client.patch(url, {"metadata": {**change, "uid": uid}}, strategic=False)
+        self.stores.of(stored).put(without_managed_fields(stored))
+
+    async def _write_status(self, url: str, manifest: Manifest, uid: str) -> None:
+        """Write the status of a child, by which its own controller goes on."""
+        body = {
+            **{key: manifest[key] for key in ("apiVersion", "kind", "status")},
+            "metadata": {"name": manifest["metadata"]["name"], "uid": uid},
+        }
+        self._check(body, await self.client.apply(f"{url}/status", body))
 
     async def _hand_over(self, url: str, manifest: Manifest, live: Manifest) -> None:
         """Let another manager own `spec.replicas` too, before it disappears from ours.
@@ -222,8 +269,9 @@ class Applier:
         if differs(written, stored):
             raise Blocked(
                 "FieldContested",
-                f"{ObjectRef.of(written)} was stored with other values than written: an admission webhook changes a "
-                "field that the operator sets. Exclude the object from the webhook, or change the manifest.",
+                f"{ObjectRef.of(written)} was stored with another {difference(written, stored)} than written: an "
+                "admission webhook changes a field that the operator sets. Exclude the object from the webhook, or "
+                "change the manifest.",
             )
 
     def _url(self, key: Key, ref: ObjectRef) -> str:
@@ -247,18 +295,15 @@ def _content(manifest: Manifest) -> Manifest:
     }
 
 
-def _is_built_in(manifest: Manifest) -> bool:
-    """Whether Kubernetes itself defines the kind: strategic merge patches are for those only.
-
-    Groups below its own, such as gateway.networking.k8s.io, are those of CustomResourceDefinitions.
-    """
-    group = str(manifest["apiVersion"]).rpartition("/")[0]
-    return "." not in group.removesuffix(".k8s.io")
-
-
 def _hands_over(manifest: Manifest, live: Manifest) -> bool:
-    """Whether `manifest` leaves `spec.replicas` to an autoscaler, and `live` did not yet."""
-    return _initial_replicas(manifest) is not None and _initial_replicas(live) is None
+    """Whether `manifest` leaves `spec.replicas` to an autoscaler, and `live` did not yet.
+
+    Or to one that leaves a workload without Pods alone, and `live` to one that does not.
+    """
+    wanted, lived = _initial_replicas(manifest), _initial_replicas(live)
+    if wanted is None or lived is None:
+        return wanted is not None
+    return lived == "0" != wanted and live["spec"].get("replicas", 1) == 0
 
 
 def _initial_replicas(manifest: Manifest) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,14 +20,23 @@ from containerapp import logs
 from containerapp.core.events import adopted, event_manifest
 from containerapp.core.model import Controller, Digests, Key, Manifest, ObjectRef, Resource
 from containerapp.core.policy import Platform
+from containerapp.engine.account import AccountWatch, Ask
+from containerapp.engine.account import nobody_asks as no_account
 from containerapp.engine.apply import Applier
-from containerapp.engine.reconcile import Next, Reconciler
+from containerapp.engine.external import Backend, Externals
+from containerapp.engine.reconcile import Reconciler
 from containerapp.engine.recorder import Recorder
+from containerapp.engine.targets import Describe, TargetWatch, nobody_asks
+from containerapp.engine.throttle import RenderBudget
+from containerapp.engine.turn import Next
 from containerapp.errors import Blocked, ContainerAppError, InvalidSpec, Transient
-from containerapp.kube.client import Client
-from containerapp.kube.informer import Informer
+from containerapp.kube.client import Client, path
+from containerapp.kube.definitions import Definitions
+from containerapp.kube.informer import OURS, Informer
+from containerapp.kube.nodes import Nodes
 from containerapp.kube.queue import WorkQueue
-from containerapp.kube.store import Stores
+from containerapp.kube.references import References, Versions
+from containerapp.kube.store import Store, Stores
 from containerapp.kube.watch import CustomWatch
 from containerapp.metrics import STATES, Metrics
 from containerapp.settings import Settings
@@ -40,6 +49,9 @@ _FLUSH = 2.0
 
 _BLOCKED_RETRY = 30.0
 """First delay, in seconds, before something that another team has to mend is tried again."""
+
+_PAGE = "500"
+"""Custom objects in one page of the first list."""
 
 _HANGS = 600.0
 """Seconds after which a reconcile hangs; every request has a time-out far below."""
@@ -63,16 +75,28 @@ class Manager:
     make_resolver: Callable[[Callable[[Key], None]], Resolver]
     stop: asyncio.Event
     identity: str
+    backends: Mapping[str, Backend] = field(default_factory=dict)
+    """APIs outside Kubernetes, by the kind of child that lives there."""
+    describe_targets: Describe | None = None
+    """Says of a target group which addresses are healthy; None where no rollout waits for that."""
+    ask_account: Ask | None = None
+    """Asks AWS for certificates and quotas; None where no app waits for that."""
     stores: Stores = field(init=False)
     queue: WorkQueue = field(init=False)
+    references: References = field(init=False)
+    nodes: Nodes | None = field(init=False)
+    """Those that are to go; None where nobody looks at nodes."""
     synced: bool = False
     watch: CustomWatch = field(init=False)
+    _definitions: Definitions = field(init=False)
     _informers: list[Informer] = field(init=False)
     _busy_since: dict[Key, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.stores = Stores(self.controllers)
         self.queue = WorkQueue(on_wait=self.metrics.queue_wait.observe)
+        self.references = References(self.controllers, Platform.of(self.settings), self.queue.add)
+        self.nodes, self._definitions = self._make_nodes(), Definitions()
         self._informers = self._make_informers()
         self.watch = CustomWatch(
             client=self.client,
@@ -91,18 +115,30 @@ class Manager:
     async def run(self) -> None:
         """Watch and reconcile until `stop` is set; what is being reconciled then may finish first."""
         resolver, recorder = self.make_resolver(self.queue.add), Recorder(client=self.client)
-        reconciler = self._reconciler(resolver, recorder)
+        externals = {kind: self._externals(backend) for kind, backend in self.backends.items()}
+        watch, account = self._target_watch(), self._account_watch()
+        reconciler = self._reconciler(resolver, recorder, externals, watch, account)
+        self.metrics.pending_renders.set_function(reconciler.pending_renders)
         try:
             async with asyncio.TaskGroup() as tasks:
                 background = [
                     tasks.create_task(resolver.run(), name="digest resolver"),
                     tasks.create_task(recorder.run(), name="event recorder"),
                 ]
+                if account is not None:
+                    background.append(tasks.create_task(account.run(), name="certificates and quotas"))
+                if self.nodes is not None:
+                    background.append(tasks.create_task(self.nodes.run(), name="nodes that are to go"))
+                if watch is not None:
+                    background.append(tasks.create_task(watch.run(), name="target health"))
+                for kind, each in externals.items():
+                    background.append(tasks.create_task(each.run(), name=f"children of kind {kind}"))
                 for informer in self._informers:
                     name = f"informer of {informer.resource.plural}"
                     background.append(tasks.create_task(informer.run(), name=name))
                 for informer in self._informers:
                     await informer.synced.wait()
+                await self._list_objects()
                 self.synced = True
                 _logger.info("All children are listed; reconciling")
                 workers = [
@@ -132,15 +168,52 @@ class Manager:
             return "the watch of the custom objects keeps failing; see the log"
         return None
 
-    def _reconciler(self, resolver: Digests, recorder: Recorder) -> Reconciler:
+    def _externals(self, backend: Backend) -> Externals:
+        return Externals(
+            backend=backend,
+            on_change=self.queue.add,
+            clock=time.monotonic,
+            now=lambda: datetime.now(UTC),
+            interval=self.settings.identity_check_interval,
+        )
+
+    def _target_watch(self) -> TargetWatch | None:
+        if self.describe_targets is None:
+            return None
+        return TargetWatch(
+            client=self.client,
+            describe=self.describe_targets,
+            on_change=self.queue.add,
+            clock=time.monotonic,
+        )
+
+    def _account_watch(self) -> AccountWatch | None:
+        if self.ask_account is None:
+            return None
+        return AccountWatch(ask=self.ask_account, on_change=self.queue.add, clock=time.monotonic)
+
+    def _reconciler(
+        self,
+        resolver: Digests,
+        recorder: Recorder,
+        externals: Mapping[str, Externals],
+        watch: TargetWatch | None,
+        account: AccountWatch | None,
+    ) -> Reconciler:
         return Reconciler(
             controllers={controller.resource.kind: controller for controller in self.controllers},
             client=self.client,
             stores=self.stores,
             applier=Applier(client=self.client, stores=self.stores, adopted=partial(self._adopted, recorder)),
             digests=resolver,
+            references=self.references,
             recorder=recorder,
             platform=Platform.of(self.settings),
+            externals=externals,
+            renders=RenderBudget(size=self.settings.render_budget),
+            targets=watch.lookup if watch is not None else nobody_asks,
+            account=account.lookup if account is not None else no_account,
+            leaving=self.nodes.leaving if self.nodes is not None else lambda _key: frozenset(),
             clock=time.monotonic,
             now=lambda: datetime.now(UTC),
         )
@@ -205,6 +278,30 @@ class Manager:
                 _logger.info("Next try in %.1f s: %s", delay, error)
         return _outcome(following.error)
 
+    async def _list_objects(self) -> None:
+        """Know all custom objects before the first reconcile: what one may have depends on what others claim.
+
+        A list that fails leaves that to the watch, which tells the others as soon as it shows the object.
+        """
+        for resource in (controller.resource for controller in self.controllers):
+            for namespace in self.settings.namespaces or (None,):
+                with suppress(ContainerAppError):
+                    await self._list_pages(resource, namespace)
+
+    async def _list_pages(self, resource: Resource, namespace: str | None) -> None:
+        token = ""
+        while True:
+            url = path(resource.api_version, resource.plural, namespace)
+            query = {"limit": _PAGE, **({"continue": token} if token else {})}
+            page = await self.client.get(url, metadata_only=False, **query)
+            for item in page["items"]:
+                self._take(
+                    resource, None, {"apiVersion": resource.api_version, "kind": resource.kind, **item}
+                )
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return
+
     def _take(self, resource: Resource, what: str | None, manifest: Manifest) -> None:
         """Take one event of a custom object; kopf's first list comes without a type, and has low priority."""
         metadata = {name: value for name, value in manifest["metadata"].items() if name != "managedFields"}
@@ -213,9 +310,18 @@ class Manager:
         changed = (self.stores.drop_object if what == "DELETED" else self.stores.put_object)(key, stripped)
         if changed:
             (self.queue.add if what else self.queue.add_low_priority)(key)
+        for peer in self.stores.claim(key):
+            self.queue.add_low_priority(peer)
 
     def _make_informers(self) -> list[Informer]:
         namespaces: Sequence[str | None] = self.settings.namespaces or (None,)
+        stores: list[tuple[Store | Versions | Nodes | Definitions, str, str | None]] = [
+            *((store, OURS, each) for store in self.stores.child_stores().values() for each in namespaces),
+            *((versions, "", each) for versions in self.references.versions.values() for each in namespaces),
+            *([(self.nodes, "", None)] if self.nodes is not None else []),
+            # Who serves some namespaces may not list definitions.
+            *([] if self.settings.namespaces else [(self._definitions, "", None)]),
+        ]
         return [
             Informer(
                 client=self.client,
@@ -224,10 +330,17 @@ class Manager:
                 notify=self.queue.add,
                 notify_later=self.queue.add_low_priority,
                 installed=self._installed,
+                definitions=self._definitions,
+                selector=selector,
             )
-            for store in self.stores.child_stores().values()
-            for namespace in namespaces
+            for store, selector, namespace in stores
         ]
+
+    def _make_nodes(self) -> Nodes | None:
+        if not Platform.of(self.settings).watch_nodes:
+            return None
+        leaving = tuple(controller for controller in self.controllers if controller.leaves)
+        return Nodes(client=self.client, controllers=leaving, notify=self.queue.add)
 
     def _installed(self, resource: Resource, installed: bool) -> None:  # noqa: FBT001 - the informer's callback
         """Note that the definition of a kind has come or gone; all owners of such children look at it."""

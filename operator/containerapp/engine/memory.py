@@ -6,9 +6,11 @@ One value for each uid, dropped when another object, or none, has the name. Used
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from containerapp.core.model import Event, Key, Manifest
+from containerapp.core.model import Event, Key, Manifest, ObjectRef
 from containerapp.engine.throttle import TokenBucket
 
 
@@ -28,14 +30,31 @@ class Memory:
     """When the status was written last."""
     event: tuple[Event, int] | None = None
     """The last event, and the generation that it was about."""
+    pods_selector: str | None = None
     pods_asked_at: float = -math.inf
     pods_interval: float = 0.0
-    pod_problem: str | None = None
-    """What the Pods of a rollout said when they were asked last; asked again after the interval."""
+    finding: Any = None
+    """What the Pods of a rollout showed when they were asked last; asked again after the interval."""
+    loaded: dict[ObjectRef, bytes] = field(default_factory=dict)
+    """Whole manifests, as JSON text, of children of which the stores have the metadata alone."""
+    refused: str = ""
+    """What the API server said to the last patch of an object that is no child, empty where it took it."""
+    outdated: bool = False
+    """Whether an earlier version of the operator has rendered the Pods, and this one would do it otherwise."""
 
-    def forget_pods(self) -> None:
-        """Drop what the Pods said: the rollout is over."""
-        self.pods_asked_at, self.pods_interval, self.pod_problem = -math.inf, 0.0, None
+    warnings: Mapping[ObjectRef, str] = field(default_factory=dict)
+    warnings_asked_at: float = -math.inf
+    warnings_interval: float = 0.0
+    """What Events said of children when they were asked last; asked again after the interval."""
+
+    def forget_warnings(self) -> None:
+        """Let the next question be asked at once."""
+        self.warnings_asked_at, self.warnings_interval = -math.inf, 0.0
+
+    def forget_pods(self, selector: str | None) -> None:
+        """Drop what the Pods showed: the rollout is over, or is another one, of the Pods of `selector`."""
+        self.pods_selector, self.pods_asked_at = selector, -math.inf
+        self.pods_interval, self.finding = 0.0, None
 
 
 @dataclass(kw_only=True)
@@ -56,3 +75,7 @@ class Memories:
     def drop(self, key: Key) -> None:
         """Forget the key."""
         self._known.pop(key, None)
+
+    def outdated(self) -> Iterator[Key]:
+        """Yield the objects whose Pods an earlier version of the operator has rendered otherwise."""
+        return (key for key, memory in self._known.items() if memory.outdated)

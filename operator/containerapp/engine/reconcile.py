@@ -11,13 +11,11 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 from containerapp.core.conditions import by_type, in_progress_since, invalid_status, is_urgent
 from containerapp.core.diff import stamped
 from containerapp.core.events import event_manifest, rate_limited
 from containerapp.core.model import (
-    ADOPT_ANNOTATION,
     Child,
     Controller,
     Digests,
@@ -31,14 +29,26 @@ from containerapp.core.model import (
     View,
 )
 from containerapp.core.ownership import deleting, orphans, owned_by
-from containerapp.core.plan import Owner, Plan, make_plan
+from containerapp.core.plan import Plan, make_plan
 from containerapp.core.policy import Platform
+from containerapp.core.targets import Question, Targets
+from containerapp.engine.account import AccountLookup
+from containerapp.engine.account import nobody_asks as no_account
 from containerapp.engine.apply import Applier, url_of
+from containerapp.engine.external import Externals
+from containerapp.engine.finalizers import Finalizers
+from containerapp.engine.gather import Gatherer
 from containerapp.engine.memory import Memories, Memory
-from containerapp.engine.pods import ASK_AFTER, PodQuestions
+from containerapp.engine.patches import carry_out
+from containerapp.engine.pods import ASK_AFTER
 from containerapp.engine.recorder import Recorder
+from containerapp.engine.targets import nobody_asks
+from containerapp.engine.throttle import RenderBudget
+from containerapp.engine.turn import Next, Turn
+from containerapp.engine.warnings import WarningQuestions
 from containerapp.errors import ContainerAppError, InvalidSpec, Transient
 from containerapp.kube.client import Client, NamespaceTerminating, NotFound, path
+from containerapp.kube.references import References
 from containerapp.kube.store import Stores, without_managed_fields
 
 _logger = logging.getLogger(__name__)
@@ -51,49 +61,6 @@ _PROGRESS_INTERVAL = (2.0, 15.0)
 
 _COLLECTOR_GRACE = 60.0
 """Seconds that Kubernetes' garbage collector has for the children of an object that is gone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Next:
-    """When to come back: after seconds of our own choice, or by backoff because of an error.
-
-    `awaits_answer`: the resolver tries again, and asks for the next reconcile.
-    """
-
-    after: float | None = None
-    error: ContainerAppError | None = None
-    awaits_answer: bool = False
-    gone: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """One reconcile's object: as JSON, parsed, and what is remembered of it."""
-
-    controller: Controller
-    key: Key
-    manifest: Manifest
-    obj: object
-    memory: Memory
-    platform: Platform
-
-    @property
-    def owner(self) -> Owner:
-        """The owner of the children; it adopts where its annotation and the platform say so."""
-        metadata = self.manifest["metadata"]
-        adopts = metadata.get("annotations", {}).get(ADOPT_ANNOTATION) == "true"
-        allowed = any(fnmatchcase(self.key.namespace, pattern) for pattern in self.platform.adoption)
-        return Owner(key=self.key, uid=metadata["uid"], adopts=adopts and allowed)
-
-    @property
-    def status(self) -> Manifest:
-        """The status that the object has; empty where it has none."""
-        return self.manifest.get("status") or {}
-
-    @property
-    def is_first(self) -> bool:
-        """Whether the operator has not written a status yet; the API server's default has generation -1."""
-        return int(self.status.get("observedGeneration", -1)) < 0
 
 
 @dataclass(kw_only=True)
@@ -109,11 +76,46 @@ class Reconciler:
     platform: Platform
     clock: Callable[[], float]
     now: Callable[[], datetime]
+    externals: Mapping[str, Externals] = field(default_factory=dict)
+    """Children outside Kubernetes, by kind."""
+    renders: RenderBudget = field(default_factory=RenderBudget)
+    rehearses: bool = False
+    """Whether nothing that is written is made."""
+    references: References = field(default_factory=References)
+    targets: Callable[[Key, Question | None], Targets | None] = nobody_asks
+    """What load balancers say of the Pods of an object; see TargetWatch."""
+    account: AccountLookup = no_account
+    """What the AWS account has for load balancers; see AccountWatch."""
+    leaving: Callable[[Key], frozenset[str]] = lambda _key: frozenset()
+    """Which nodes are to go that have Pods of an object; see Nodes."""
     _memories: Memories = field(default_factory=Memories)
-    _pods: PodQuestions = field(init=False)
+    _gatherer: Gatherer = field(init=False)
+    _finalizers: Finalizers = field(init=False)
+    _warnings: WarningQuestions = field(init=False)
 
     def __post_init__(self) -> None:
-        self._pods = PodQuestions(client=self.client, clock=self.clock)
+        self._finalizers = Finalizers(
+            client=self.client,
+            stores=self.stores,
+            externals=self.externals,
+            now=self.now,
+            announce=self._announce,
+        )
+        self._warnings = WarningQuestions(client=self.client, clock=self.clock)
+        self._gatherer = Gatherer(
+            client=self.client,
+            stores=self.stores,
+            digests=self.digests,
+            renders=self.renders,
+            clock=self.clock,
+            view=self._view,
+            targets=self.targets,
+            account=self.account,
+        )
+
+    def pending_renders(self) -> int:
+        """Count the objects whose Pods an earlier version of the operator has rendered otherwise."""
+        return sum(1 for _ in self._memories.outdated())
 
     async def reconcile(self, key: Key) -> Next:
         """Run all phases once for the object at `key`; what the API server refuses meanwhile is no bug of ours."""
@@ -130,9 +132,10 @@ class Reconciler:
         if is_new:
             self.digests.forget(key)
         if manifest is None:
+            self._finalizers.forget(key)
+            self.targets(key, None)
+            self.account(key, wanted=False)
             return await self._collect_orphans(key, memory)
-        if deleting(manifest):
-            return Next()
         turn = Turn(
             controller=controller,
             key=key,
@@ -141,50 +144,66 @@ class Reconciler:
             memory=memory,
             platform=self.platform,
         )
+        if deleting(manifest):
+            return await self._end(turn)
         try:
             turn = replace(turn, obj=controller.parse(manifest))
+            self.references.track(controller, key, turn.obj)
             if (refusal := controller.forbidden(turn.obj, self.platform)) is not None:
                 raise refusal
+            outside = await self._finalizers.keep(controller, manifest, turn.obj, self.platform)
+            turn = replace(turn, manifest=outside.manifest, external=outside.states)
+            turn, gathered = await self._gatherer.gather(turn, self._in_progress_for(manifest))
+            if self._may_wait(memory, gathered):
+                return Next(after=_ANSWER_GRACE)
+            return await self._serve(turn, gathered)
         except InvalidSpec as error:
             return await self._finish(
                 turn, invalid_status(manifest, error, self._timestamp()), Next(error=error)
             )
-        gathered = controller.gather(self._view(turn), self.digests)
-        if self._may_wait(memory, gathered):
-            return Next(after=_ANSWER_GRACE)
-        return await self._serve(turn, gathered)
+
+    async def _end(self, turn: Turn) -> Next:
+        """Delete what an object that is being deleted has outside Kubernetes; its status says where that fails."""
+        error = await self._finalizers.release(turn.controller, turn.manifest)
+        if error is None:
+            return Next()
+        status = invalid_status(turn.manifest, error, self._timestamp())
+        return await self._finish(turn, status, Next(error=error, awaits_answer=True))
 
     async def _serve(self, turn: Turn, gathered: Gathered) -> Next:
         desired, optional = self._render(turn, gathered)
-        plan = self._plan(turn, desired, complete=gathered.complete)
-        error = await self._write(turn, plan, complete=gathered.complete)
+        plan = self._plan(turn, desired, gathered)
+        refused = turn.memory.refused
+        error = await carry_out(self.client, gathered.patches, turn.memory)
+        error = error or await self._write(turn, plan, gathered)
         if plan.creates and turn.is_first and error is None and gathered.error is None:
             return Next(
                 after=0.0
             )  # the API server's default says Pending, and the next turn often says Ready
         view = self._view(turn)
-        pruned = gathered.complete and error is None and turn.controller.settled(view)
+        settled = turn.controller.settled(view, gathered.inputs)
+        if settled:
+            self.renders.release(turn.key)
+        pruned = gathered.complete and error is None and settled
         outcome = Outcome(
             gathered=gathered,
             error=error,
             resources=_inventory(turn.controller, (*view.live, *(() if pruned else plan.unseen))),
             terminating=plan.terminating,
             optional=optional,
-            pod_problem=await self._pods.problem(
-                turn.controller, view, turn.memory, self._in_progress_for(turn.manifest)
-            ),
         )
-        status = turn.controller.status(view, outcome, self._timestamp())
-        return await self._finish(turn, status, _next(turn, outcome, status))
+        warnings = await self._warnings.newest(turn.controller, view, gathered.inputs, turn.memory)
+        status = turn.controller.status(replace(view, warnings=warnings), outcome, self._timestamp())
+        return await self._finish(turn, status, _next(turn, outcome, status, refused))
 
     def _view(self, turn: Turn) -> View:
         """Return what the controller may see: the object's own children as the stores have them now."""
         uid = turn.manifest["metadata"]["uid"]
-        live = {
-            ref: child
-            for ref, child in self.stores.children(turn.key).items()
-            if owned_by(child, uid) and not deleting(child)
+        children = {
+            ref: child for ref, child in self.stores.children(turn.key).items() if not deleting(child)
         }
+        live = {ref: child for ref, child in children.items() if owned_by(child, uid)}
+        others = {ref: child for ref, child in children.items() if ref not in live}
         return View(
             key=turn.key,
             obj=turn.obj,
@@ -192,6 +211,19 @@ class Reconciler:
             now=self.now(),
             platform=self.platform,
             absent=frozenset(self.stores.absent),
+            watched=self.references.of(turn.key),
+            dependents=others,
+            external=turn.external,
+            loaded=turn.loaded,
+            finding=turn.finding,
+            targets=turn.targets,
+            account=turn.account,
+            answers=turn.answers,
+            refused=turn.memory.refused,
+            rehearses=self.rehearses,
+            may_render=self.renders.holds(turn.key),
+            peers=self.stores.peers(turn.key),
+            leaving=self.leaving(turn.key),
         )
 
     def _may_wait(self, memory: Memory, gathered: Gathered) -> bool:
@@ -208,17 +240,19 @@ class Reconciler:
         rendered = list(turn.controller.render(turn.obj, gathered.inputs))
         optional = {child.resource: child for child, _ in rendered if child.resource.optional}
         absent = self.stores.absent
-        desired = [stamped(manifest) for child, manifest in rendered if child.resource not in absent]
+        desired = [
+            manifest if child.resource.metadata_only else stamped(manifest)
+            for child, manifest in rendered
+            if child.resource not in absent
+        ]
         return desired, tuple(optional.values())
 
-    def _plan(self, turn: Turn, desired: list[Manifest], *, complete: bool) -> Plan:
-        policies = {
-            (child.resource.api_version, child.resource.kind): child.prune for child in turn.controller.owns
-        }
-        retained = turn.controller.retained(turn.obj)
+    def _plan(self, turn: Turn, desired: list[Manifest], gathered: Gathered) -> Plan:
+        kinds = {(child.resource.api_version, child.resource.kind): child for child in turn.controller.owns}
+        retained = turn.controller.retained(turn.obj, gathered.inputs)
 
         def prune(ref: ObjectRef) -> Prune:
-            return Prune.NEVER if ref in retained else policies[ref.api_version, ref.kind]
+            return Prune.NEVER if ref in retained else kinds[ref.api_version, ref.kind].prune
 
         inventory = [ObjectRef.from_status(item) for item in turn.status.get("resources", ())]
         return make_plan(
@@ -226,11 +260,11 @@ class Reconciler:
             live=self.stores.children(turn.key),
             owner=turn.owner,
             prune=prune,
-            inventory=[ref for ref in inventory if (ref.api_version, ref.kind) in policies],
-            complete=complete,
+            inventory=[ref for ref in inventory if (ref.api_version, ref.kind) in kinds],
+            held=None if gathered.complete else lambda ref: not kinds[ref.api_version, ref.kind].eager,
         )
 
-    async def _write(self, turn: Turn, plan: Plan, *, complete: bool) -> ContainerAppError | None:
+    async def _write(self, turn: Turn, plan: Plan, gathered: Gathered) -> ContainerAppError | None:
         """Carry the plan out; return the first thing that went wrong."""
         if plan.orphans and not await self._is_current(turn):
             raise Transient("Outdated", "The object has changed a moment ago.")
@@ -239,8 +273,16 @@ class Reconciler:
             if seconds:
                 return await self._limit(turn, plan, seconds)
             turn.memory.limited = None
+        if (
+            refusal := await self.applier.rehearse(turn.owner, plan, turn.controller.overridden(turn.obj))
+        ) is not None:
+            return refusal
         return await self.applier.apply(
-            turn.owner, plan, may_prune=lambda: complete and turn.controller.settled(self._view(turn))
+            turn.owner,
+            plan,
+            may_prune=lambda: (
+                gathered.complete and turn.controller.settled(self._view(turn), gathered.inputs)
+            ),
         )
 
     async def _limit(self, turn: Turn, plan: Plan, seconds: float) -> Transient:
@@ -250,7 +292,7 @@ class Reconciler:
             changed = ObjectRef.of((*plan.updates, *plan.creates)[0])
             managers = await self.applier.managers(turn.key, changed) if plan.updates else []
             memory.limited = rate_limited(changed, managers)
-            self._announce(turn, memory.limited)
+            self._announce(turn.controller, turn.manifest, memory.limited)
         return Transient(memory.limited.reason, memory.limited.message, retry_after=seconds)
 
     async def _collect_orphans(self, key: Key, memory: Memory) -> Next:
@@ -262,6 +304,8 @@ class Reconciler:
         left = orphans(live=children.values(), key=key, uid=None)
         if not left:
             self._memories.drop(key)
+            self.renders.release(key)
+            self.references.forget(key)
             return Next(gone=True)
         wait = memory.since + _COLLECTOR_GRACE - self.clock()
         if wait > 0:
@@ -333,13 +377,11 @@ class Reconciler:
     def _announce_once(self, turn: Turn, event: Event, generation: int) -> None:
         if turn.memory.event != (event, generation):  # a Pod that was lost and replaced is no new rollout
             turn.memory.event = event, generation
-            self._announce(turn, event)
+            self._announce(turn.controller, turn.manifest, event)
 
-    def _announce(self, turn: Turn, event: Event) -> None:
+    def _announce(self, controller: Controller, manifest: Manifest, event: Event) -> None:
         _logger.info("%s: %s", event.reason, event.message)
-        self.recorder.record(
-            event_manifest(event, turn.controller.resource, turn.manifest, self._timestamp())
-        )
+        self.recorder.record(event_manifest(event, controller.resource, manifest, self._timestamp()))
 
     def _in_progress_for(self, manifest: Manifest) -> float:
         """Return the seconds since the status began to say Reconciling or Stalled; 0 where it does not."""
@@ -351,23 +393,31 @@ class Reconciler:
 
 
 def _inventory(controller: Controller, refs: Iterable[ObjectRef]) -> tuple[ObjectRef, ...]:
-    """Return children in the order in which their kinds are written."""
+    """Return children in the order in which their kinds are written; history is no part of the inventory."""
     order = {
         (child.resource.api_version, child.resource.kind): number
         for number, child in enumerate(controller.owns)
+        if not child.resource.metadata_only
     }
-    return tuple(sorted(refs, key=lambda ref: (order[ref.api_version, ref.kind], ref.name)))
+    listed = (ref for ref in refs if (ref.api_version, ref.kind) in order)
+    return tuple(sorted(listed, key=lambda ref: (order[ref.api_version, ref.kind], ref.name)))
 
 
-def _next(turn: Turn, outcome: Outcome, status: Manifest) -> Next:
-    """Return when to come back after a status was computed; most of what comes next is an event."""
+def _next(turn: Turn, outcome: Outcome, status: Manifest, refused: str) -> Next:
+    """Return when to come back after a status was computed; most of what comes next is an event.
+
+    A patch that is refused, otherwise than before by `refused`, is thought over at once.
+    """
     if outcome.error is not None:
         return Next(error=outcome.error)
     if outcome.gathered.error is not None:
         return Next(error=outcome.gathered.error, awaits_answer=True)
+    if turn.memory.refused != refused:
+        return Next(after=0.0)
     if by_type(status)["Ready"]["status"] == "True":
-        return Next()
-    return Next(after=turn.memory.pods_interval or ASK_AFTER)
+        return Next(after=outcome.gathered.again_after)
+    after = turn.memory.pods_interval or ASK_AFTER
+    return Next(after=min(after, outcome.gathered.again_after or after))
 
 
 def _sooner(after: Next, seconds: float) -> Next:

@@ -10,9 +10,9 @@ import math
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
@@ -30,12 +30,18 @@ PAGE = 100
 """Objects of one answer to a list: larger ones are the peak of the memory, for all kinds are listed at once."""
 
 _TIMEOUT = 30.0
+_JSON = "application/json"
 _UNAUTHORIZED = 401
 _MESSAGE_LIMIT = 2000
 _REFUSED = {400, 405, 413, 415, 422}
 _CREATE = urlencode({"fieldManager": MANAGER})
-_PATCH = urlencode({"fieldManager": MANAGER, "fieldValidation": "Strict"})
 _APPLY = urlencode({"fieldManager": MANAGER, "fieldValidation": "Strict", "force": "true"})
+
+_UNKNOWN_FIELD = "failed to create typed patch object"
+"""How the API server begins to refuse an apply with a field that the kind does not have, or one of another type."""
+
+REJECTED = "Rejected"
+"""Reason of an error: the API server refuses what the object says to every client."""
 
 _BEGINNING = 30.0
 """Seconds since no connection came about, within which an API server may not know the roles yet: it answers first."""
@@ -76,11 +82,27 @@ class NamespaceTerminating(Blocked):
     """The namespace is being deleted; everything in it will go."""
 
 
+class Answer(Exception):
+    """What the API server itself has said: the cause of every error that it becomes."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+Configure = Callable[[Configuration], Awaitable[None]]
+"""Fills in where the API server is, and with which credentials; called again when these are refused."""
+
+_Kind = TypeVar("_Kind", bound="Client")
+
+
 @asynccontextmanager
-async def connect(observe: Observe) -> AsyncIterator[Client]:
-    """Connect as the Pod's ServiceAccount, or as KUBECONFIG says, and close the session in the end."""
+async def connect(observe: Observe, configure: Configure | None = None) -> AsyncIterator[Client]:
+    """Connect as the Pod's ServiceAccount, or as KUBECONFIG or `configure` says; close the session in the end."""
+    configure = configure or _configure
     configuration = Configuration()
-    await _configure(configuration)
+    await configure(configuration)
     configuration.retries = None
     # From 3.13 on Python refuses an authority without key identifiers, which many clusters have.
     # https://github.com/kubernetes-client/python/issues/2394
@@ -90,7 +112,7 @@ async def connect(observe: Observe) -> AsyncIterator[Client]:
     configuration.proxy = configuration.proxy or proxy_for(configuration.host)
     configuration.client_session_kwargs = {"trust_env": False}
     async with ApiClient(configuration=configuration) as api, _session(api) as session:
-        yield Client(api, session, observe)
+        yield Client(api, session, observe, configure)
 
 
 def _session(api: ApiClient) -> aiohttp.ClientSession:
@@ -136,12 +158,19 @@ class Client:
     `may_write` is asked as every write goes out; main sets it to whether this replica leads.
     """
 
-    def __init__(self, api: ApiClient, session: aiohttp.ClientSession, observe: Observe) -> None:
+    def __init__(
+        self, api: ApiClient, session: aiohttp.ClientSession, observe: Observe, configure: Configure
+    ) -> None:
         self.api = api
         self._session = session
+        self._configure = configure
         self.may_write: Callable[[], bool] = lambda: True
         self._observe = observe
         self._lost_at = -math.inf
+
+    def like(self, kind: type[_Kind]) -> _Kind:
+        """Return a client of another class over the same connections."""
+        return kind(self.api, self._session, self._observe, self._configure)
 
     async def credentials(self) -> dict[str, Any]:
         """Return server and credentials in the words of kopf's ConnectionInfo, fresh for a new login."""
@@ -160,9 +189,9 @@ class Client:
             "trust_env": False,
         }
 
-    async def get(self, url: str, **query: str) -> Manifest:
-        """Read one object or one list."""
-        return await self._json("GET", url, query=urlencode(query))
+    async def get(self, url: str, *, metadata_only: bool = False, **query: str) -> Manifest:
+        """Read one object or one list; of a list the metadata alone, where that suffices."""
+        return await self._json("GET", url, query=urlencode(query), accept=_accept(metadata_only, "List"))
 
     async def apply(self, url: str, manifest: Manifest, *, query: str = _APPLY) -> Manifest:
         """Server-side apply, taking the fields that we name from other managers; return what is stored.
@@ -173,16 +202,21 @@ class Client:
             "PATCH", url, body=manifest, content_type="application/apply-patch+yaml", query=query
         )
 
+    async def rehearse(self, url: str, manifest: Manifest) -> None:
+        """Have an apply checked, and change nothing."""
+        await self.apply(url, manifest, query=f"{_APPLY}&dryRun=All")
+
     async def share(self, url: str, manifest: Manifest, *, manager: str, force: bool) -> Manifest:
         """Apply a few fields as another field manager, which then owns them too."""
         query = {"fieldManager": manager, "fieldValidation": "Strict", "force": str(force).lower()}
         return await self.apply(url, manifest, query=urlencode(query))
 
-    async def patch(self, url: str, change: Manifest, *, strategic: bool) -> Manifest:
+    async def patch(self, url: str, change: Manifest, *, strategic: bool, manager: str = MANAGER) -> Manifest:
         """Apply a strategic merge patch, or a JSON merge patch (by which lists are replaced); return what is stored."""
         kind = "strategic-merge-patch" if strategic else "merge-patch"
+        query = urlencode({"fieldManager": manager, "fieldValidation": "Strict"})
         return await self._json(
-            "PATCH", url, body=change, content_type=f"application/{kind}+json", query=_PATCH
+            "PATCH", url, body=change, content_type=f"application/{kind}+json", query=query
         )
 
     async def create(self, url: str, manifest: Manifest) -> Manifest:
@@ -194,11 +228,20 @@ class Client:
         body = {"preconditions": preconditions, "propagationPolicy": "Background"}
         await self._json("DELETE", url, body=body)
 
-    async def watch(self, url: str, *, idle_timeout: float, **query: str) -> AsyncIterator[Manifest]:
+    async def watch(
+        self, url: str, *, idle_timeout: float, metadata_only: bool = False, **query: str
+    ) -> AsyncIterator[Manifest]:
         """Stream watch events; ends when the server ends it or nothing came for `idle_timeout` seconds."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_TIMEOUT, sock_read=idle_timeout)
         query |= {"watch": "true", "allowWatchBookmarks": "true"}
-        response = await self._send("GET", url, query=urlencode(query), timeout=timeout, verb="WATCH")
+        response = await self._send(
+            "GET",
+            url,
+            query=urlencode(query),
+            timeout=timeout,
+            verb="WATCH",
+            accept=_accept(metadata_only, ""),
+        )
         rest = b""
         try:
             async for chunk in response.content.iter_any():
@@ -207,6 +250,23 @@ class Client:
                     yield orjson.loads(line)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Transient("WatchBroken", f"The watch of {url} broke: {describe(error)}") from error
+        finally:
+            response.close()
+
+    async def lines(self, url: str, **query: str) -> AsyncIterator[str]:
+        """Stream a text line by line, as a log is: until its end, however long nothing comes."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_TIMEOUT)
+        response = await self._send("GET", url, query=urlencode(query), timeout=timeout, accept="*/*")
+        rest = b""
+        try:
+            async for chunk in response.content.iter_any():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield line.decode(errors="replace")
+            if rest:
+                yield rest.decode(errors="replace")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Transient("StreamBroken", f"The stream of {url} broke: {describe(error)}") from error
         finally:
             response.close()
 
@@ -224,13 +284,14 @@ class Client:
         url: str,
         *,
         body: Any = None,
-        content_type: str = "application/json",
+        content_type: str = _JSON,
         query: str = "",
         timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - aiohttp's own
         verb: str | None = None,
+        accept: str = _JSON,
     ) -> aiohttp.ClientResponse:
         verb, configuration = verb or method, self.api.configuration
-        headers = await self._headers(content_type)
+        headers = await self._headers(content_type, accept)
         try:
             response = await self._session.request(
                 method,
@@ -251,22 +312,26 @@ class Client:
             self._observe(verb, url, str(response.status))
             return response
         if response.status == _UNAUTHORIZED:
-            await _configure(configuration)
-        refusal = translate(
-            response.status, await _text(response), retry_after=response.headers.get("Retry-After")
-        )
+            await self._configure(configuration)
+        text = await _text(response)
+        refusal = translate(response.status, text, retry_after=response.headers.get("Retry-After"))
         # An ending namespace answers 403, too: the metric must not count it as a missing right.
         ending = isinstance(refusal, NamespaceTerminating)
         self._observe(verb, url, "terminating" if ending else str(response.status))
         if _NO_RIGHT in refusal.message and time.monotonic() - self._lost_at < _BEGINNING:
             raise Transient("ApiServerUnavailable", f"The API server may not know all roles yet: {refusal}")
-        raise refusal
+        raise refusal from Answer(response.status, _message(text)[0])
 
-    async def _headers(self, content_type: str) -> dict[str, str]:
+    async def _headers(self, content_type: str, accept: str) -> dict[str, str]:
         """Name the formats, and who asks: the token is read again from its file when it is about to expire."""
-        headers = {"Accept": "application/json", "Content-Type": content_type}
+        headers = {"Accept": accept, "Content-Type": content_type}
         await self.api.update_params_for_auth(headers, [], ["BearerToken"], None, None, None)
         return headers
+
+
+def _accept(metadata_only: bool, suffix: str) -> str:  # noqa: FBT001 - what the caller was asked for
+    """Return the media type of whole objects, or of their metadata: lists have a type of their own."""
+    return f"{_JSON};as=PartialObjectMetadata{suffix};g=meta.k8s.io;v=v1" if metadata_only else _JSON
 
 
 def encode(body: Any) -> bytes:
@@ -316,9 +381,9 @@ def translate(status: int, body: str, *, retry_after: str | None = None) -> Cont
                 f"The API server refuses the operator: {message}. A quota, an admission policy or a missing rule "
                 "in the operator's ClusterRole stands in the way; ask the cluster's administrators.",
             )
-        case _ if status in _REFUSED:
+        case _ if status in _REFUSED or (status == 500 and message.startswith(_UNKNOWN_FIELD)):
             kind = Invalid if status == 422 else Blocked
-            return kind("Rejected", f"The API server rejects what the app asks for: {message}")
+            return kind(REJECTED, f"The API server rejects what the app asks for: {message}")
         case _:
             seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
             return Transient(

@@ -1,8 +1,8 @@
-"""An informer: one kind of children, listed once and then watched, into its store and onto the queue.
+"""An informer: one kind of objects, listed once and then watched, into its store and onto the queue.
 
-Started by the manager for every child kind and every served namespace. It survives everything: a watch that ends,
-breaks or falls silent continues where it stopped, a version too old is listed again. A definition that is absent is
-asked for from time to time, where the kind is optional. It never reconciles anything.
+Started by the manager for every child kind and every served namespace, for nodes and for definitions. It survives
+everything: a watch that ends, breaks or falls silent continues where it stopped, a version too old is listed again. An
+optional kind may be absent, and is asked for when its definition comes. It never reconciles anything.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from containerapp.core.model import MANAGED_BY_LABEL, MANAGER, Key, Manifest, Resource
 from containerapp.errors import ContainerAppError
 from containerapp.kube.client import PAGE, Client, Expired, NotFound, path, translate
+from containerapp.kube.definitions import Definitions
+from containerapp.kube.nodes import Nodes
+from containerapp.kube.references import Versions
 from containerapp.kube.store import Listed, Store, without_managed_fields
 from containerapp.tasks import cancelled
 
@@ -29,25 +32,30 @@ _PAUSE = 0.1
 
 _BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _ABSENT_RETRY = 20.0
-"""Seconds after which a kind whose definition is absent is listed again."""
+"""Seconds after which a kind whose definition is absent is listed again, where the definitions are not watched."""
 
-_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
+OURS = f"{MANAGED_BY_LABEL}={MANAGER}"
+
+"""Selects the children of custom objects."""
 
 
 @dataclass(kw_only=True)
 class Informer:
-    """Mirrors one kind of children in one namespace (None: all) into `store`.
+    """Mirrors one kind of objects in one namespace (None: all) into `store`: those of `selector`.
 
     Calls `notify` for each owner of a changed child, `notify_later` for each owner that a list may have changed, and
     `installed` when the definition of an optional kind comes (True) or goes (False).
     """
 
     client: Client
-    store: Store
+    store: Store | Versions | Nodes | Definitions
     namespace: str | None
     notify: Callable[[Key], None]
     notify_later: Callable[[Key], None]
     installed: Callable[[Resource, bool], None]
+    definitions: Definitions = field(default_factory=Definitions)
+    """Says when an optional kind may have come."""
+    selector: str = OURS
     synced: asyncio.Event = field(default_factory=asyncio.Event)
     _version: str = ""
 
@@ -86,7 +94,8 @@ class Informer:
         for key in self.store.clear(self.namespace):
             self.notify_later(key)
         self.synced.set()
-        await asyncio.sleep(_ABSENT_RETRY * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+        jitter = random.uniform(0.8, 1.2)  # noqa: S311
+        await self.definitions.changed(self.resource, unknown=_ABSENT_RETRY * jitter)
         return True
 
     def _complain(self, error: Exception) -> None:
@@ -94,8 +103,13 @@ class Informer:
         where = f"of {self.namespace}" if self.namespace else "of the cluster"
         _logger.warning("The %s %s cannot be watched: %s", self.resource.plural, where, error)
         refused = isinstance(error, ContainerAppError) and error.reason == "Forbidden"
-        if refused and (self.namespace is not None or self.resource.optional):
+        dispensable = self.resource.optional or not isinstance(self.store, Store)
+        if refused and (self.namespace is not None or dispensable):
             self.synced.set()
+
+    @property
+    def _query(self) -> dict[str, str]:
+        return {"labelSelector": self.selector} if self.selector else {}
 
     @property
     def _url(self) -> str:
@@ -104,11 +118,12 @@ class Informer:
     async def _list(self) -> str:
         """Take the whole list, page by page; return the version to watch from."""
         listed = Listed(store=self.store)
-        query = {"labelSelector": _SELECTOR, "limit": str(PAGE)}
+        query = {**self._query, "limit": str(PAGE)}
         while True:
-            page = await self.client.get(self._url, **query)
+            page = await self.client.get(self._url, metadata_only=self.resource.metadata_only, **query)
             version = str(page["metadata"]["resourceVersion"])
-            listed.add(map(self._completed, page["items"]), int(version))
+            items = page["items"] or ()  # null in an empty list of metadata
+            listed.add(map(self._completed, items), int(version))
             token = page["metadata"].get("continue")
             if not token:
                 break
@@ -139,7 +154,11 @@ class Informer:
     async def _stream(self) -> None:
         """Follow one connection to its end."""
         events = self.client.watch(
-            self._url, idle_timeout=_IDLE_SECONDS, labelSelector=_SELECTOR, resourceVersion=self._version
+            self._url,
+            idle_timeout=_IDLE_SECONDS,
+            metadata_only=self.resource.metadata_only,
+            resourceVersion=self._version,
+            **self._query,
         )
         async for event in events:
             if event["type"] == "ERROR":
@@ -153,6 +172,7 @@ class Informer:
             self.notify(key)
 
     def _completed(self, item: Manifest) -> Manifest:
-        """Items of a list carry no kind of their own."""
+        """Name the kind: items of a list carry none of their own, and metadata alone has a kind for all."""
         kind = {"apiVersion": self.resource.api_version, "kind": self.resource.kind}
-        return without_managed_fields({**kind, **item})
+        manifest = {**item, **kind}
+        return manifest if self.store.reads_managed_fields else without_managed_fields(manifest)

@@ -12,13 +12,14 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, Protocol, TypeAlias
 
 import orjson
 
 from containerapp.core.conditions import state_of
 from containerapp.core.model import Controller, Key, Manifest, ObjectRef, Resource
 from containerapp.core.ownership import Owners
+from containerapp.kube.claims import Claims
 
 _REMEMBERED = 120.0
 """Seconds for which the end of an object is known: longer than the answer to any write of ours takes."""
@@ -30,7 +31,7 @@ Identity: TypeAlias = tuple[str, str]
 """Namespace and name of an object within its resource."""
 
 
-class _Stored(NamedTuple):
+class Packed(NamedTuple):
     """An object as JSON text, its resourceVersion, and the custom object that it belongs to."""
 
     version: int
@@ -38,6 +39,7 @@ class _Stored(NamedTuple):
     owner: Key | None
 
     def read(self) -> Manifest:
+        """Return the object; it is shared."""
         return _read(self.text)
 
 
@@ -54,10 +56,12 @@ class Store:
     `owner_of` names the custom object that an object belongs to; one of None is not kept.
     """
 
+    reads_managed_fields: ClassVar[bool] = False
+
     resource: Resource
     owner_of: Callable[[Manifest], Key | None]
     clock: Callable[[], float] = time.monotonic
-    _objects: dict[Identity, _Stored] = field(default_factory=dict)
+    _objects: dict[Identity, Packed] = field(default_factory=dict)
     _by_owner: defaultdict[Key, set[Identity]] = field(default_factory=lambda: defaultdict(set))
     _ended: OrderedDict[Identity, tuple[int, float]] = field(default_factory=OrderedDict)
     """Version at which an object ended, and when this was seen."""
@@ -84,7 +88,7 @@ class Store:
         A version that is no newer than what is known changes nothing. Nor does an unknown object that is no newer than
         the last list, or than its own end: it is gone again.
         """
-        identity, version = _identity(manifest), _version(manifest)
+        identity, version = identity_of(manifest), _version(manifest)
         known = self._objects.get(identity)
         if version <= (known.version if known else self._gone_at(identity)):
             return set()
@@ -95,7 +99,7 @@ class Store:
 
         The version of its end is kept for a while: the answer to an earlier write of ours may arrive later.
         """
-        identity, version = _identity(manifest), _version(manifest)
+        identity, version = identity_of(manifest), _version(manifest)
         self._remember_end(identity, version)
         known = self._objects.get(identity)
         if known is None or known.version > version:
@@ -133,9 +137,9 @@ class Store:
         newest = max((known.version for known in self._objects.values()), default=0)
         return self.replace(namespace, Listed(store=self, version=newest))
 
-    def pack(self, manifest: Manifest) -> _Stored:
+    def pack(self, manifest: Manifest) -> Packed:
         """Return an object as it is kept: what is known already, where that is of the same version."""
-        known = self._objects.get(_identity(manifest))
+        known = self._objects.get(identity_of(manifest))
         return known if known and known.version == _version(manifest) else self._pack(manifest)
 
     def __len__(self) -> int:
@@ -144,10 +148,11 @@ class Store:
     def __iter__(self) -> Iterator[Manifest]:
         return (stored.read() for stored in list(self._objects.values()))
 
-    def _pack(self, manifest: Manifest) -> _Stored:
-        return _Stored(_version(manifest), orjson.dumps(manifest), self.owner_of(manifest))
+    def _pack(self, manifest: Manifest) -> Packed:
+        kept = _metadata(manifest) if self.resource.metadata_only else manifest
+        return Packed(_version(manifest), orjson.dumps(kept), self.owner_of(manifest))
 
-    def _replace(self, identity: Identity, new: _Stored | None) -> set[Key]:
+    def _replace(self, identity: Identity, new: Packed | None) -> set[Key]:
         """Put `new` into the place of what is known; return the owners of both."""
         old = self._objects.pop(identity, None)
         if old is not None and old.owner is not None:
@@ -172,6 +177,13 @@ class Store:
             self._ended.popitem(last=False)
 
 
+class Packer(Protocol):
+    """What keeps the objects of one resource."""
+
+    def pack(self, manifest: Manifest) -> Packed:
+        """Return an object as it is kept."""
+
+
 @dataclass(kw_only=True)
 class Listed:
     """A list of one resource, page by page, and the resourceVersion that it stands for.
@@ -179,14 +191,14 @@ class Listed:
     Packed as it comes: thousands of objects as Python values would be the peak of the process's memory.
     """
 
-    store: Store
+    store: Packer
     version: int = 0
-    items: dict[Identity, _Stored] = field(default_factory=dict)
+    items: dict[Identity, Packed] = field(default_factory=dict)
 
     def add(self, items: Iterable[Manifest], version: int) -> None:
         """Take one page."""
         for item in items:
-            self.items[_identity(item)] = self.store.pack(item)
+            self.items[identity_of(item)] = self.store.pack(item)
         self.version = version
 
 
@@ -203,6 +215,8 @@ class Stores:
         self._children: dict[Resource, Store] = {}
         self._owned: dict[str, tuple[Store, ...]] = {}
         self._states: dict[Key, str] = {}
+        self._claims = Claims()
+        self._controllers = {each.resource.kind: each for each in controllers}
         for controller in controllers:
             kind = controller.resource.kind
             self._custom[kind] = Store(resource=controller.resource, owner_of=_itself(kind), clock=clock)
@@ -251,6 +265,26 @@ class Stores:
         self._custom[key.kind].lose(key.namespace, key.name)
         self._states.pop(key, None)
 
+    def claim(self, key: Key) -> set[Key]:
+        """Note what a custom object claims and follows as it is now; return the others to which that is news."""
+        manifest, controller = self.object(key), self._controllers[key.kind]
+        if manifest is None:
+            return self._claims.update(key, frozenset())
+        follows = controller.follows(manifest) if controller.follows else None
+        return self._claims.update(key, controller.claims(manifest), follows, controller.state(manifest))
+
+    def peers(self, key: Key) -> tuple[Manifest, ...]:
+        """Return the other custom objects that share a claim with this one, or those that it follows in a chain.
+
+        Those that are gone are left out; a ring has the object itself in its chain.
+        """
+        if self._controllers[key.kind].follows is None:
+            keys = self._claims.followed(key) - {key}
+        else:
+            keys = self._claims.chain(key)
+        found = map(self.object, sorted(keys))
+        return tuple(peer for peer in found if peer is not None)
+
     def states(self) -> Mapping[Key, str]:
         """Return how all custom objects fare, as their statuses say: ready, progressing or stalled."""
         return self._states
@@ -262,12 +296,17 @@ def without_managed_fields(manifest: Manifest) -> Manifest:
     return manifest
 
 
+def _metadata(manifest: Manifest) -> Manifest:
+    return {key: manifest[key] for key in ("apiVersion", "kind", "metadata")}
+
+
 def _itself(kind: str) -> Callable[[Manifest], Key]:
-    return lambda manifest: Key(kind, *_identity(manifest))
+    return lambda manifest: Key(kind, *identity_of(manifest))
 
 
-def _identity(manifest: Manifest) -> Identity:
-    return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+def identity_of(manifest: Manifest) -> Identity:
+    """Return the namespace, empty for what has none, and the name of an object."""
+    return manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"]
 
 
 def _version(manifest: Manifest) -> int:

@@ -20,6 +20,7 @@ import aiohttp
 from yarl import URL
 
 from containerapp.api.artifacts import MANIFEST_TYPES, OCI_MANIFEST, other_than_image
+from containerapp.api.image_config import config_digest, image_in_index
 from containerapp.api.images import DOCKER_HUB, ImageReference, is_digest
 from containerapp.errors import ContainerAppError, Transient
 from containerapp.registries import refusals
@@ -84,6 +85,21 @@ class OciSource:
             answers[reference] = answer
         return answers
 
+    async def config(self, reference: ImageReference) -> bytes:
+        """Return the configuration of an image, that for Linux on amd64 where there are several; never raise."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._config(reference)
+        except _FAILURES:
+            return b""
+
+    async def _config(self, reference: ImageReference) -> bytes:
+        manifest = (await self._fetch("GET", reference)).body
+        if (one := image_in_index(manifest)) is not None:
+            manifest = (await self._fetch("GET", reference, one)).body
+        digest = config_digest(manifest)
+        return (await self._fetch("GET", reference, digest, "blobs")).body if digest else b""
+
     async def _resolve_one(self, reference: ImageReference) -> Answer:
         try:
             async with asyncio.timeout(self._timeout):
@@ -132,9 +148,11 @@ class OciSource:
         if len(self._images) > MAX_IMAGES_KEPT:
             self._images.popitem(last=False)
 
-    async def _fetch(self, method: str, reference: ImageReference, digest: str | None = None) -> WebAnswer:
-        """Return the last answer on the way to a manifest: with a token where one is wanted, after redirects."""
-        url = self._manifest_url(reference, digest)
+    async def _fetch(
+        self, method: str, reference: ImageReference, digest: str | None = None, kind: str = "manifests"
+    ) -> WebAnswer:
+        """Return the last answer on the way to a manifest or blob: with a token where one is wanted, redirected."""
+        url = self._url(reference, digest, kind)
         answered: set[str] = set()
         for _ in range(MAX_STEPS):
             token = self._token_for(url, reference)
@@ -191,11 +209,11 @@ class OciSource:
         token, expires = self._tokens.get((host_of(url), reference.repository), (None, 0.0))
         return token.value if token is not None and self._clock() < expires else None
 
-    def _manifest_url(self, reference: ImageReference, digest: str | None = None) -> URL:
+    def _url(self, reference: ImageReference, digest: str | None = None, kind: str = "manifests") -> URL:
         host = _HUB if reference.registry == DOCKER_HUB else reference.registry
         scheme = "http" if self._policy.is_insecure(host) else "https"
         at = digest or reference.digest or reference.tag
-        return URL(f"{scheme}://{host}").with_path(f"/v2/{reference.repository}/manifests/{at}")
+        return URL(f"{scheme}://{host}").with_path(f"/v2/{reference.repository}/{kind}/{at}")
 
     @property
     def _policy(self) -> Policy:

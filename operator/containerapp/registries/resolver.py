@@ -12,7 +12,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol, TypeAlias
@@ -64,7 +64,7 @@ class DigestResolver:
         self._timing = timing or Timing()
         self._clock = clock
         self._tags: dict[Repository, dict[ImageReference, Tag]] = {}
-        self._asked_by: dict[Key, ImageReference] = {}
+        self._asked_by: dict[Key, set[ImageReference]] = {}
         self._agenda = Agenda()
         self._wake = asyncio.Event()
 
@@ -73,7 +73,7 @@ class DigestResolver:
     ) -> Lookup:
         """Return what is known of `reference`, and keep it known for as long as `app` asks for it.
 
-        An app asks for one reference at a time: asking for another lets go of the first.
+        An app may ask for several references; `forget` lets go of them.
 
         Args:
             reference: a reference by tag; one with a digest needs no looking up.
@@ -86,11 +86,9 @@ class DigestResolver:
         if reference.digest is not None:
             raise ValueError(f"{reference} has a digest already")
         refusal = self._policy.refusal(reference)
-        if refusal is not None or self._asked_by.get(app, reference) != reference:
-            self.forget(app)
         if refusal is not None:
             return Failed(error=refusal)
-        self._asked_by[app] = reference
+        self._asked_by.setdefault(app, set()).add(reference)
         tag, ask = self._register(reference, app, request)
         ask.known = known
         answer = tag.answer(ask)
@@ -105,11 +103,15 @@ class DigestResolver:
         """Whether the platform team has the tags of this registry left as they are: there is nothing to look up."""
         return self._policy.runs_by_tag(reference)
 
-    def forget(self, app: Key) -> None:
-        """Let go of what `app` asked for; to be called when it is deleted or names a digest itself."""
-        reference = self._asked_by.pop(app, None)
-        if reference is None:
-            return
+    def forget(self, app: Key, *, but: Collection[ImageReference] = ()) -> None:
+        """Let go of what `app` asked for, except for some; to be called when it is deleted or asks for others."""
+        asked = self._asked_by.pop(app, set())
+        if kept := asked.intersection(but):
+            self._asked_by[app] = kept
+        for reference in asked - kept:
+            self._let_go(reference, app)
+
+    def _let_go(self, reference: ImageReference, app: Key) -> None:
         key = _repository(reference)
         tag = self._tags[key][reference]
         del tag.asks[app]

@@ -33,6 +33,16 @@ _STOCK = {
     "appProtocol": ["http", "kubernetes.io/h2c", "/"],
     "loadBalancerClass": ["service.k8s.aws/nlb"],
     "path": ["/", "/metrics", "metrics", "/a b"],
+    "valueFrom": [
+        "shop",
+        "/shop/token:3",
+        "arn:aws:ssm:eu-west-1:123456789012:parameter/shop",
+        "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:shop-AbCdEf:key::",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop-AbCdEf:key",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop-AbCdEf:key:a:b",
+        "arn:aws:secretsmanager:eu-west-1:ACCOUNT:secret:shop",
+        "a:b:c",
+    ],
     "interval": ["30s", "1m", "0s", "30"],
 }
 _WORDS = ["http", "dns", "a", "LOG_LEVEL", "9", "-", "", "a" * 64]

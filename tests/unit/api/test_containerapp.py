@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from containerapp.api.containerapp import ContainerApp, ContainerPort, Service
+from containerapp.api.containerapp import ContainerApp
+from containerapp.api.ports import ContainerPort, Service
 from containerapp.api.schema import API_VERSION
+from containerapp.cli.kinds import controller_of
 from containerapp.errors import InvalidSpec
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
@@ -119,10 +121,17 @@ def test_an_app_cannot_be_changed() -> None:
         _app().spec.replicas = 2  # type: ignore[misc]
 
 
+def _parse(path: Path) -> Any:
+    manifest = yaml.safe_load(path.read_text())
+    controller = controller_of(manifest)
+    assert controller is not None
+    return controller.parse(manifest)
+
+
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
 def test_accepts_a_good_manifest(path: Path) -> None:
     """What the API server accepts, the operator accepts."""
-    assert ContainerApp.parse(yaml.safe_load(path.read_text())).metadata.name == path.stem
+    assert _parse(path).metadata.name == path.stem
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
@@ -130,7 +139,7 @@ def test_refuses_a_bad_manifest_and_names_the_field(path: Path) -> None:
     """What the API server refuses, the operator refuses: in the same words, or at the same field in its own."""
     expected = path.read_text().splitlines()[0].removeprefix("# expect: ")
     with pytest.raises(InvalidSpec) as caught:
-        ContainerApp.parse(yaml.safe_load(path.read_text()))
+        _parse(path)
     found = re.search(r"spec(\.\w+(\[\d+\])?)*", expected)
     field = found[0].removesuffix("[1]") if found else expected
     assert expected in caught.value.message or caught.value.message.startswith(field)
@@ -172,6 +181,12 @@ def test_there_are_bad_manifests_in_plenty() -> None:
 def test_a_refusal_names_the_field_and_the_remedy(spec: dict[str, Any], message: str) -> None:
     """Also where no API server has looked at the manifest."""
     assert _refusal(spec).startswith(message)
+
+
+def test_a_free_form_field_has_a_bound() -> None:
+    """What the schema leaves open is stored, watched and rendered all the same."""
+    message = _refusal({"placement": {"affinity": {"nodeAffinity": {"x": "y" * 65536}}}})
+    assert "spec.placement.affinity.nodeAffinity: too big: at most 64 KiB of JSON" in message
 
 
 def test_a_refusal_names_several_mistakes_but_not_a_flood() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -20,7 +20,7 @@ class _Pair(ApiModel):
     second: int = 0
     """The second."""
 
-    rules = (
+    rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             cel="self.firstNumber >= self.second",
             holds=lambda pair: pair.first_number >= pair.second,
@@ -69,6 +69,55 @@ def test_a_rule_of_an_object_sees_all_its_fields() -> None:
             "fieldPath": ".second",
         }
     ]
+
+
+class _Chain(ApiModel):
+    """The second rule counts on the first one."""
+
+    divisor: int
+
+    rules = (
+        Rule(cel="self.divisor != 0", holds=lambda chain: chain.divisor != 0, message="not by zero"),
+        Rule(cel="10 / self.divisor > 2", holds=lambda chain: 10 / chain.divisor > 2, message="too much"),
+    )
+
+
+def test_a_rule_that_counts_on_another_one_is_judged_once_that_holds() -> None:
+    """Otherwise a mistake of the user would look like one of ours."""
+    with pytest.raises(ValidationError, match="1 validation error") as caught:
+        _Chain(divisor=0)
+    assert [each["msg"] for each in caught.value.errors()] == ["not by zero"]
+    with pytest.raises(ValidationError, match="too much"):
+        _Chain(divisor=10)
+
+
+def test_a_rule_that_fails_on_a_right_object_is_a_bug() -> None:
+    """It is not passed over as if it held."""
+
+    class Broken(ApiModel):
+        rules = (Rule(cel="true", holds=lambda _: 1 / 0 > 0, message="never said"),)
+
+    with pytest.raises(ZeroDivisionError):
+        Broken()
+
+
+def test_a_wrong_field_hides_only_the_rules_that_read_it() -> None:
+    """So that a person mends an object at once; a field that must be there may be missing."""
+
+    class Triple(_Pair):
+        third: int = 0
+
+        rules = (*_Pair.rules, Rule(cel="self.third < 5", holds=lambda it: it.third < 5, message="small"))
+
+    def said(**given: object) -> list[str]:
+        with pytest.raises(ValidationError) as caught:
+            Triple.model_validate(given)
+        return [each["msg"] for each in caught.value.errors()]
+
+    assert said(second=3, third=7) == ["Field required", "small"]
+    assert said(first_number=3, second=4, third=7) == ["must be even: add 1", "small"]
+    assert said(firstNumber=2, second="x", third=7)[1:] == ["small"]
+    assert said(firstNumber=2, second=4, third=7, x=1)[1:] == [_Pair.rules[0].message, "small"]
 
 
 def test_a_copy_of_an_object_is_checked_like_the_object() -> None:

@@ -34,12 +34,13 @@ def _children(spec: Manifest, kind: str) -> list[Manifest]:
         ({"replicas": 9, "disruption": {"maxUnavailable": "25%"}}, {"maxUnavailable": "25%"}),
         ({"replicas": 9, "autoscaling": {"maxReplicas": 9}}, None),
         ({"autoscaling": {"minReplicas": 2, "maxReplicas": 9}}, {"maxUnavailable": 1}),
-        ({"autoscaling": {"maxReplicas": 9}, "disruption": {}}, {"maxUnavailable": 1}),
-        ({"autoscaling": {"maxReplicas": 1}, "disruption": {}}, None),
+        ({"autoscaling": {"maxReplicas": 9}, "disruption": {"maxUnavailable": 1}}, {"maxUnavailable": 1}),
+        ({"autoscaling": {"maxReplicas": 9}, "disruption": {"surge": False}}, None),
+        ({"autoscaling": {"maxReplicas": 1}, "disruption": {"maxUnavailable": 1}}, None),
     ],
 )
 def test_there_is_a_budget_where_a_pod_can_be_spared(spec: Manifest, count: Manifest | None) -> None:
-    """From two Pods on, and never for an app of one Pod or none: that would block the drain of its node."""
+    """From two Pods on; for an app of one Pod where it asks for that: it would block the drain of its node."""
     found = [
         {key: value for key, value in budget["spec"].items() if key.endswith("vailable")}
         for budget in _children(spec, "PodDisruptionBudget")
@@ -51,7 +52,8 @@ def test_there_is_a_budget_where_a_pod_can_be_spared(spec: Manifest, count: Mani
 def test_what_spares_a_pod_is_reckoned_as_kubernetes_does(pods: int, least: int | str) -> None:
     """It rounds percentages up: https://kubernetes.io/docs/tasks/run-application/configure-pdb/."""
     kept = least if isinstance(least, int) else math.ceil(int(least[:-1]) * pods / 100)
-    assert Disruption(min_available=least).spares_a_pod(pods) == (pods - kept >= 1)
+    assert Disruption(min_available=least, surge=False).spares_a_pod(pods) == (pods - kept >= 1)
+    assert Disruption(min_available=1).spares_a_pod(pods), "the only Pod, too: a second one comes first"
 
 
 @pytest.mark.parametrize(

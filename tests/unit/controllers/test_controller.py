@@ -11,12 +11,12 @@ from containerapp.api.images import ImageReference
 from containerapp.controllers.containerapp.controller import (
     CONTAINER_APP,
     gather,
+    listing,
     retained,
     settled,
-    watched_pods,
 )
-from containerapp.controllers.containerapp.image import Pinned, Resolving
 from containerapp.controllers.containerapp.status import compute_status
+from containerapp.controllers.workloads.image import Pinned, Resolving
 from containerapp.core.model import Failed, Gathered, Key, Lookup, Manifest, Outcome, Pending, Resolved, View
 from containerapp.errors import Blocked
 from tests.builders import (
@@ -28,8 +28,10 @@ from tests.builders import (
     a_view,
     an_app,
     app_manifest,
+    inputs,
     live_children,
     pinned,
+    unresolved,
     with_rollout,
 )
 
@@ -50,7 +52,7 @@ class Answering:
         del request, known
         return self.answer
 
-    def forget(self, _app: Key) -> None:
+    def forget(self, *_: object, **__: object) -> None:
         """Nothing is kept."""
 
     def runs_by_tag(self, _reference: ImageReference) -> bool:
@@ -112,8 +114,9 @@ def test_a_rollout_is_settled_once_no_pod_of_the_old_version_is_left(
     rollout: Manifest, *, expected: bool
 ) -> None:
     """What the old version needs is deleted then."""
-    assert settled(_view(an_app(), **rollout)) is expected
-    assert not settled(a_view(an_app(), {}))
+    assert settled(_view(an_app(), **rollout), inputs()) is expected
+    assert not settled(a_view(an_app(), {}), inputs())
+    assert not settled(_view(an_app()), unresolved())
 
 
 @pytest.mark.parametrize(
@@ -131,9 +134,11 @@ def test_pods_are_watched_while_a_rollout_goes_on(rollout: Manifest, *, watched:
     view = _view(an_app(), **rollout)
     labels = view.live[DEPLOYMENT]["spec"]["selector"]["matchLabels"]
     assert len(labels) > 1
+    labels |= {"containerapp.dev/revision": "1"}
     expected = ",".join(f"{name}={value}" for name, value in labels.items())
-    assert watched_pods(view) == (expected if watched else None)
-    assert watched_pods(a_view(an_app(), {})) is None
+    asked = listing(view)
+    assert (asked and asked.selector) == (expected if watched else None)
+    assert listing(a_view(an_app(), {})) is None
 
 
 @pytest.mark.parametrize(
@@ -141,7 +146,7 @@ def test_pods_are_watched_while_a_rollout_goes_on(rollout: Manifest, *, watched:
 )
 def test_the_account_that_the_user_names_is_retained(spec: Manifest, expected: frozenset[Any]) -> None:
     """It may be the very one that was made for the app before."""
-    assert retained(an_app(spec)) == expected
+    assert retained(an_app(spec), unresolved()) == expected
 
 
 def test_the_controller_parses_its_own_kind() -> None:

@@ -1,4 +1,4 @@
-"""What keeps Pods from being available, in a sentence with a remedy: `containerapp.controllers.containerapp.diagnosis`.
+"""What keeps Pods from being available, in a sentence with a remedy: `containerapp.controllers.workloads.diagnosis`.
 
 The messages are those of the kubelet, containerd, runc, the scheduler, admission and the registries.
 """
@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from containerapp.controllers.containerapp.diagnosis import GROUPS, diagnose, pod_problem, refusal
-from containerapp.controllers.containerapp.diagnosis.kinds import CERTAIN, LIKELY, PAST, WAITING, Kind, quoted
+from containerapp.controllers.workloads.diagnosis import GROUPS, diagnose, pod_problem, refusal
+from containerapp.controllers.workloads.diagnosis.kinds import CERTAIN, LIKELY, PAST, WAITING, Kind, quoted
 from containerapp.core.model import Manifest
 
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -604,6 +604,45 @@ WAITS = {
             inits=({"name": "migrate"}, SIDECAR),
         ),
         "Pod shop-1, sidecar proxy (CrashLoopBackOff): exit code 1: the program ends with an error. ",
+    ),
+    "the image of a sidecar": (
+        _pod(
+            _waiting("PodInitializing"),
+            initContainerStatuses=[
+                _waiting("InvalidImageName", 'couldn\'t parse image reference "Proxy:1"', "proxy")
+            ],
+            inits=(SIDECAR,),
+        ),
+        (
+            "Pod shop-1, sidecar proxy (InvalidImageName): the image's name Proxy:1 is invalid. Correct"
+            " spec.sidecars[proxy].image."
+        ),
+    ),
+    "the startup probe of a sidecar": (
+        _pod(
+            _waiting("PodInitializing"),
+            initContainerStatuses=[{**UNREADY, "name": "proxy", "started": False}],
+            inits=({**SIDECAR, **STARTUP},),
+        ),
+        (
+            "Pod shop-1, sidecar proxy: has not passed its startup probe yet (command). A slow start needs a higher "
+            "spec.sidecars[proxy].startupProbe.failureThreshold. "
+        ),
+    ),
+    "the memory of an init container": (
+        _pod(
+            _waiting("PodInitializing"),
+            initContainerStatuses=[
+                _waiting(
+                    "CrashLoopBackOff", name="migrate", terminated={"exitCode": 137, "reason": "OOMKilled"}
+                )
+            ],
+            inits=({"name": "migrate", "resources": {"limits": {"memory": "64Mi"}}},),
+        ),
+        (
+            "Pod shop-1, init container migrate (CrashLoopBackOff): OOMKilled at 64Mi. Raise"
+            " spec.initContainers[migrate].resources.limits.memory "
+        ),
     ),
     "a container of an admission webhook": (
         _pod(RUNNING, _waiting("CrashLoopBackOff", name="mesh", terminated={"exitCode": 1})),

@@ -29,6 +29,10 @@ MOVED = _status(Ready=("True", "Running"), ImageResolved=("True", "TagMoved"))
 GONE = _status(Ready=("True", "Running"), ImageResolved=("True", "DigestGone"))
 BLOCKED = _status(Ready=("False", "AccessDenied"), Stalled=("True", "AccessDenied"))
 MISSING = _status(Ready=("False", "ImageNotFound"), Stalled=("True", "ImageNotFound"))
+BACK = _status(Ready=("True", "RolledBack"), Stalled=("True", "RolledBack"))
+MOVES = _status(Ready=("True", "Running"), Moving=("True", "StartingElsewhere"))
+ENDS = _status(Ready=("True", "Running"), Moving=("True", "EndingHere"))
+LATE = _status(Ready=("True", "Running"), Moving=("False", "ReplacementLate"))
 DONE = Event(type="Normal", reason="RolledOut", message=f"shop:1.4.2 ({DIGEST}) runs in 3 Pods.")
 
 
@@ -46,7 +50,13 @@ DONE = Event(type="Normal", reason="RolledOut", message=f"shop:1.4.2 ({DIGEST}) 
         (BLOCKED, MISSING, [stalled("ImageNotFound", "ImageNotFound it is.")]),
         (RUNNING, MOVED, [events.tag_moved("TagMoved it is.")]),
         (MOVED, RUNNING, []),
+        (ROLLING, BACK, [stalled("RolledBack", "RolledBack it is.")]),
+        (BACK, RUNNING, [DONE]),
         (MOVED, GONE, [events.digest_gone("DigestGone it is.")]),
+        (RUNNING, MOVES, [Event(type="Normal", reason="Moving", message="StartingElsewhere it is.")]),
+        (MOVES, ENDS, []),
+        (MOVES, LATE, [Event(type="Warning", reason="ReplacementLate", message="ReplacementLate it is.")]),
+        (ENDS, RUNNING, []),
         ({}, {}, []),
     ],
 )

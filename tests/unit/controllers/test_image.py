@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from containerapp.api import images
-from containerapp.controllers.containerapp.image import (
+from containerapp.controllers.workloads.image import (
     Image,
     Pinned,
     Resolving,
     Unavailable,
     answers_refresh,
-    find_image,
     pin,
     recorded_pin,
     refresh_token,
 )
+from containerapp.controllers.workloads.images import find_images
 from containerapp.core.model import (
     DIGEST_ANNOTATION,
     IMAGE_ANNOTATION,
@@ -60,7 +62,7 @@ def _recorded(
     *, status: Manifest | None = None, deployment: Manifest | None = None, asked: str | None = None
 ) -> PinnedImage | None:
     app = an_app(status=status, annotations={} if asked is None else {REFRESH_ANNOTATION: asked})
-    return recorded_pin(app, SHOP, deployment)
+    return recorded_pin(app, SHOP, [deployment] if deployment else [])
 
 
 def test_a_pin_runs_by_digest_and_stays_readable() -> None:
@@ -177,7 +179,7 @@ class Answering:
         """Without an `answer`, to ask is an error."""
         self.answer = answer
         self.asked: list[tuple[str, str | None, str | None]] = []
-        self.forgotten: list[Key] = []
+        self.kept: set[str] | None = None
 
     def lookup(
         self,
@@ -193,9 +195,10 @@ class Answering:
         self.asked.append((str(reference), request, known))
         return self.answer
 
-    def forget(self, app: Key) -> None:
-        """Remember it."""
-        self.forgotten.append(app)
+    def forget(self, app: Key, *, but: Collection[images.ImageReference] = ()) -> None:
+        """Remember what stays."""
+        assert app == KEY
+        self.kept = {str(reference) for reference in but}
 
     def runs_by_tag(self, reference: images.ImageReference) -> bool:
         """Leave the tags of one registry as they are."""
@@ -219,7 +222,7 @@ def _found(
         {"image": image}, status=status, annotations={} if asked is None else {REFRESH_ANNOTATION: asked}
     )
     live = {} if deployment is None else {DEPLOYMENT: deployment}
-    return find_image(a_view(app, live, platform=platform or Platform()), digests)
+    return find_images(a_view(app, live, platform=platform or Platform()), digests)
 
 
 def test_an_image_that_cannot_be_read_is_unavailable_and_no_registry_is_asked() -> None:
@@ -234,7 +237,7 @@ def test_an_image_by_digest_is_pinned_and_no_registry_is_asked() -> None:
     digests = Answering()
     found = _found(digests, image=f"shop@{DIGEST}", asked="1")
     assert found == Pinned(pin=pinned(f"shop@{DIGEST}", refresh="1"))
-    assert (digests.asked, digests.forgotten) == ([], [KEY])
+    assert (digests.asked, digests.kept) == ([], set())
 
 
 @pytest.mark.parametrize(
@@ -328,9 +331,9 @@ def test_an_image_that_no_registry_is_asked_about_runs_by_its_tag() -> None:
     """The nodes know it by that alone."""
     digests = Answering()
     app = an_app({"image": "shop:dev", "imagePullPolicy": "Never"})
-    found = [find_image(a_view(app, {}), digests), _found(digests, image="localhost:5001/shop:1")]
+    found = [find_images(a_view(app, {}), digests), _found(digests, image="localhost:5001/shop:1")]
     assert [each.pin.image for each in found if isinstance(each, Pinned)] == [
         "docker.io/library/shop:dev",
         "localhost:5001/shop:1",
     ]
-    assert digests.forgotten == [KEY, KEY]
+    assert digests.kept == set()

@@ -12,7 +12,7 @@ from containerapp.core.policy import Policy
 from containerapp.errors import InvalidSpec
 from containerapp.settings import load
 from tests.builders import app_manifest
-from tests.platform_cases import ALLOWED, FORBIDDEN, SETTINGS, Case
+from tests.platform_cases import ALLOWED, FORBIDDEN, FORBIDDEN_BY_DEFAULT, SETTINGS, Case
 
 
 def _refusal(spec: dict[str, Any], policy: Policy, name: str = "shop") -> InvalidSpec | None:
@@ -25,7 +25,7 @@ def policy() -> Policy:
     return Policy.of(load(**SETTINGS))
 
 
-@pytest.mark.parametrize("case", FORBIDDEN, ids=str)
+@pytest.mark.parametrize("case", [*FORBIDDEN, *FORBIDDEN_BY_DEFAULT], ids=str)
 def test_what_the_platform_forbids_is_named_with_the_remedy(case: Case, policy: Policy) -> None:
     """The field as the user wrote it, and what to do."""
     refusal = _refusal(case.spec, policy, case.name)
@@ -46,6 +46,12 @@ def test_everything_else_is_allowed(case: Case, policy: Policy) -> None:
 def test_a_platform_that_forbids_nothing_allows_it(case: Case) -> None:
     """As the operator is installed."""
     assert _refusal(case.spec, Policy.of(load()), case.name) is None
+
+
+@pytest.mark.parametrize("case", FORBIDDEN_BY_DEFAULT, ids=str)
+def test_some_things_are_forbidden_until_the_platform_allows_them(case: Case) -> None:
+    """Who reads a node's files may read other Pods' Secrets."""
+    assert _refusal(case.spec, Policy.of(load())) is not None
 
 
 def test_all_that_is_forbidden_is_named_at_once(policy: Policy) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from containerapp.controllers.containerapp.rollout import Rollout
+from containerapp.controllers.containerapp.rollout import Rollout, ended
 from containerapp.core.model import Manifest
 from tests.builders import DEPLOYMENT, an_app, live_children, with_rollout
 
@@ -88,3 +88,11 @@ def test_a_deployment_can_be_paused(spec: Manifest, *, paused: bool) -> None:
     deployment = _deployment()
     deployment["spec"] |= spec
     assert Rollout.of(deployment).paused is paused
+
+
+def test_a_rollout_that_has_ended_is_complete() -> None:
+    """A plan looks at what comes after it; a complete one stays as it is."""
+    app = an_app({"replicas": 2})
+    late = with_rollout(live_children(app)[DEPLOYMENT], total=3, updated=1, available=1, observed=0)
+    assert Rollout.of(ended(late)).complete
+    assert ended(ended(late)) == ended(late)

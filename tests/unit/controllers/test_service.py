@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from containerapp.controllers.containerapp.children.service import render
-from containerapp.controllers.containerapp.image import Pinned
 from containerapp.controllers.containerapp.inputs import Inputs
 from containerapp.controllers.containerapp.rollout import Rollout
+from containerapp.controllers.workloads.image import Pinned
 from containerapp.core.model import Manifest
 from tests.builders import DEPLOYMENT, SERVICE, an_app, live_children, pinned, with_rollout
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 
 from containerapp.api import images
 from containerapp.api.containerapp import ContainerApp
-from containerapp.controllers.containerapp.image import Image, Pinned, Resolving, Unavailable, by_tag
+from containerapp.controllers.containerapp.exposure.condition import ADDRESS_BOUND
+from containerapp.controllers.containerapp.failure import Finding
 from containerapp.controllers.containerapp.inputs import Inputs
-from containerapp.controllers.containerapp.status import _ADDRESS_BOUND, compute_status
+from containerapp.controllers.containerapp.status import compute_status
+from containerapp.controllers.workloads.image import Image, Pinned, Resolving, Unavailable, by_tag
 from containerapp.core.model import Child, Gathered, Manifest, ObjectRef, Outcome, Resource
 from containerapp.errors import Blocked, ContainerAppError, InvalidSpec, Transient
 from tests.builders import (
@@ -23,11 +26,13 @@ from tests.builders import (
     NOW,
     REFERENCE,
     SERVICE,
+    SERVICE_ACCOUNT,
     a_view,
     an_app,
     app_manifest,
     live_children,
     pinned,
+    with_choice,
     with_rollout,
 )
 from tests.expectations import assert_follows_kstatus, conditions, summary
@@ -58,7 +63,10 @@ def _status(
 ) -> Manifest:
     app = app or an_app()
     view = a_view(app, _live(app) if live is None else live, now=now, **world)
-    status = compute_status(view, outcome or _outcome(), now)
+    outcome = outcome or _outcome()
+    inputs = with_choice(outcome.gathered.inputs, view)
+    outcome = replace(outcome, gathered=replace(outcome.gathered, inputs=inputs))
+    status = compute_status(view, outcome, now)
     assert_follows_kstatus(status)
     return status
 
@@ -90,12 +98,23 @@ def test_a_running_digest_that_is_gone_is_said_before_a_node_needs_it() -> None:
 def test_an_app_that_runs_is_ready_and_says_so_in_full() -> None:
     """Every field of the status, for the smallest app with a port."""
     app = an_app({"port": 8080}, generation=4)
-    status = _status(app, _outcome(resources=tuple(live_children(app))))
+    status = _status(app, _outcome(resources=(SERVICE_ACCOUNT, SERVICE, DEPLOYMENT)))
     assert {condition["observedGeneration"] for condition in status["conditions"]} == {4}
     assert {condition["lastTransitionTime"] for condition in status.pop("conditions")} == {NOW}
     assert status == {
         "observedGeneration": 4,
         "image": {"requested": "shop:1.4.2", "reference": REFERENCE, "digest": DIGEST},
+        "currentRevision": 1,
+        "lastGoodRevision": 1,
+        "revisions": [
+            {
+                "revision": 1,
+                "image": "shop:1.4.2",
+                "cause": "Created",
+                "outcome": "Good",
+                "createdAt": BEFORE,
+            }
+        ],
         "replicas": 1,
         "updatedReplicas": 1,
         "readyReplicas": 1,
@@ -187,7 +206,8 @@ def test_a_pods_complaint_stands_in_the_message() -> None:
     """It comes before the Deployment's own, as it is nearer to the cause."""
     app = an_app()
     live = _live(app, updated=1, available=0, conditions=[QUOTA])
-    _, _, message = _ready(_status(app, _outcome(pod_problem="Pod shop-1 is in CrashLoopBackOff."), live))
+    finding = Finding(sentence="Pod shop-1 is in CrashLoopBackOff.")
+    _, _, message = _ready(_status(app, live=live, finding=finding))
     assert message == (
         "Waiting for Pods of the new version: 0 of 1 are available. Pod shop-1 is in CrashLoopBackOff."
     )
@@ -456,7 +476,7 @@ SECOND = timedelta(seconds=1)
 
 def test_an_app_waits_for_the_address_of_its_load_balancer() -> None:
     """It takes some minutes; nobody can reach the app until then."""
-    status = _balanced(_ADDRESS_BOUND - SECOND)
+    status = _balanced(ADDRESS_BOUND - SECOND)
     message = "The load balancer of Service shop has no address yet."
     assert _ready(status) == ("False", "WaitingForLoadBalancer", message)
     assert summary(status)["Reconciling"] == ("True", "WaitingForLoadBalancer")
@@ -466,7 +486,7 @@ def test_an_app_waits_for_the_address_of_its_load_balancer() -> None:
 
 def test_a_load_balancer_without_an_address_for_long_is_stalled() -> None:
     """As where no controller makes load balancers."""
-    status = _balanced(_ADDRESS_BOUND)
+    status = _balanced(ADDRESS_BOUND)
     assert summary(status)["Ready"] == ("False", "LoadBalancerPending")
     assert summary(status)["Stalled"] == ("True", "LoadBalancerPending")
     assert _ready(status)[2] == (
@@ -475,7 +495,7 @@ def test_a_load_balancer_without_an_address_for_long_is_stalled() -> None:
     )
 
 
-@pytest.mark.parametrize("age", [SECOND, _ADDRESS_BOUND + SECOND])
+@pytest.mark.parametrize("age", [SECOND, ADDRESS_BOUND + SECOND])
 def test_a_load_balancer_with_an_address_is_waited_for_no_more(age: timedelta) -> None:
     """Whatever its age."""
     assert _ready(_balanced(age, status=WITH_ADDRESS))[:2] == ("True", "Running")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -236,3 +237,4 @@ def test_says_of_each_optional_kind_whether_it_is_installed() -> None:
         type="Scaled", status="True", reason="Applied", message="The ScaledObject is applied."
     )
     assert list(optional_kinds([], frozenset({scaler}))) == []
+    assert list(optional_kinds([replace(child, condition="")], frozenset({scaler}))) == []

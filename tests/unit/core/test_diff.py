@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from containerapp.core.diff import differs, repair, stamped
+from containerapp.core.diff import difference, differs, repair, stamped
 from containerapp.core.model import HASH_ANNOTATION, Manifest
 from tests.builders import DEPLOYMENT, OTHER_UID, an_app, as_stored, desired_children, live_children
 from tests.expectations import of_kind
@@ -280,6 +280,10 @@ def test_compares_quantities_as_kubernetes_stores_them(
         ({"prefix": ""}, {}, False),
         ({"env": []}, {"env": [{"name": "INJECTED"}]}, False),
         ({"replicas": 1}, {"replicas": "1"}, True),
+        ({"target": {"policy": "Owner"}}, {"target": {"policy": "Owner", "name": "x"}}, False),
+        ({"target": {"policy": "Owner"}}, {"target": {"policy": "Merge"}}, True),
+        ({"target": {"policy": "Owner"}}, {"target": {}}, True),
+        ({"target": {"template": {"a": 1}}}, {"target": {"template": {"a": 1, "engine": "v2"}}}, False),
     ],
 )
 def test_distinguishes_absence_from_difference(desired: Any, live: Any, *, different: bool) -> None:
@@ -450,3 +454,18 @@ def test_a_quantity_is_repaired_alone() -> None:
     desired = {"requests": {"cpu": "1000m", "memory": "1Gi"}}
     live = {"requests": {"cpu": "1", "memory": "2Gi", "ephemeral-storage": "1Gi"}}
     assert repair(desired, live) == {"requests": {"memory": "1Gi"}}
+
+
+@pytest.mark.parametrize(
+    ("desired", "live", "path"),
+    [
+        ({"a": 1}, {"a": 1}, ""),
+        ({"a": {"b": {"c": 1}}}, {"a": {"b": {"c": 2}}}, "a.b.c"),
+        ({"a": {"b": 1}}, {}, "a"),
+        ({"a": 1, "selector": {"b": 1}}, {"a": 1, "selector": {"b": 1, "c": 2}}, "selector"),
+        ({"a": [1]}, {"a": [2]}, "a"),
+    ],
+)
+def test_names_the_first_field_that_differs(desired: Manifest, live: Manifest, path: str) -> None:
+    """For the message of a write that did not come out as written."""
+    assert difference(desired, live) == path

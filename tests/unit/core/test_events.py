@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from containerapp.controllers.containerapp.controller import CONTAINER_APP
-from containerapp.core.events import adopted, event_manifest, rate_limited, stalled
+from containerapp.core.events import adopted, event_manifest, left_behind, rate_limited, stalled
+from containerapp.core.external import External
 from tests.builders import DEPLOYMENT, KEY, NOW, UID, app_manifest
 
 
@@ -47,3 +50,20 @@ def test_the_event_of_an_adoption_says_that_the_object_stays() -> None:
     assert adopted(DEPLOYMENT, KEY).message == (
         "ContainerApp default/shop has adopted Deployment shop. It stays when ContainerApp shop is deleted."
     )
+
+
+@pytest.mark.parametrize(("id_", "named"), [("a-1", "a-1"), (None, "<id>")])
+def test_what_is_left_behind_is_named_with_the_command_that_deletes_it(id_: str | None, named: str) -> None:
+    """Nobody else knows of it any more."""
+    external = External(
+        kind="Thing",
+        finalizer="example.com/thing",
+        wanted=lambda _obj, _platform: None,
+        record=lambda _manifest: None,
+        remedy=lambda id_: f"thing delete {id_}",
+    )
+    event = left_behind(external, id_, "It is denied.")
+    assert (event.type, event.reason) == ("Warning", "LeftBehind")
+    assert "Thing" in event.message
+    assert "It is denied." in event.message
+    assert event.message.endswith(f"thing delete {named}")

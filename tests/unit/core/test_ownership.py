@@ -6,8 +6,8 @@ import pytest
 
 from containerapp.api.schema import API_VERSION
 from containerapp.controllers import CONTROLLERS
-from containerapp.core.model import Key, Manifest
-from containerapp.core.ownership import Owners, deleting, orphans, owned_by, owned_by_predecessor
+from containerapp.core.model import RETAINED_ANNOTATION, Key, Manifest
+from containerapp.core.ownership import Owners, deleting, orphans, owned_by, owned_by_predecessor, retained
 from tests.builders import DEPLOYMENT, KEY, KIND, NAME, OTHER_UID, SERVICE, UID, an_app, live_children
 
 OURS = {"apiVersion": API_VERSION, "kind": KIND}
@@ -101,4 +101,27 @@ def test_orphans_are_what_the_predecessor_alone_has_left() -> None:
     assert orphans(live=values, key=KEY, uid=OTHER_UID) == ()
     live[SERVICE]["metadata"]["ownerReferences"].append({"kind": "Team", "name": "t", "uid": "team"})
     live[DEPLOYMENT]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert [ref.kind for ref in orphans(live=values, key=KEY, uid=UID)] == ["ServiceAccount"]
+    assert [ref.kind for ref in orphans(live=values, key=KEY, uid=UID)] == [
+        "ControllerRevision",
+        "ServiceAccount",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("owners", "value", "kept"),
+    [
+        ((), "true", True),
+        ((), "false", False),
+        ((), None, False),
+        (({"kind": "Team", "name": "t", "uid": OTHER_UID},), "true", True),
+        (({"kind": "Team", "name": "t", "uid": OTHER_UID, "controller": True},), "true", False),
+    ],
+)
+def test_a_retained_object_belongs_to_the_one_that_its_label_names(
+    owners: tuple[Manifest, ...], value: str | None, *, kept: bool
+) -> None:
+    """Whatever its uid; but not where another controller has taken it."""
+    manifest = _owned(*owners)
+    manifest["metadata"]["annotations"] = {RETAINED_ANNOTATION: value} if value else None
+    assert retained(manifest) is kept
+    assert owned_by(manifest, UID) is kept

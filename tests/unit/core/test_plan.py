@@ -12,6 +12,7 @@ from tests.builders import (
     DEPLOYMENT,
     KEY,
     OTHER_UID,
+    REVISION,
     SERVICE,
     SERVICE_ACCOUNT,
     UID,
@@ -22,7 +23,7 @@ from tests.builders import (
 
 WEB = an_app({"port": 8080})
 WORKER = an_app()
-CHILDREN = (SERVICE_ACCOUNT, SERVICE, DEPLOYMENT)
+CHILDREN = (SERVICE_ACCOUNT, SERVICE, REVISION, DEPLOYMENT)
 
 
 def _plan(live: dict[ObjectRef, Manifest], *, adopts: bool = False, **given: Any) -> Plan:
@@ -57,7 +58,7 @@ def test_writes_nothing_when_everything_lives_as_wanted() -> None:
     assert _plan(live).empty
 
 
-@pytest.mark.parametrize("ref", CHILDREN, ids=str)
+@pytest.mark.parametrize("ref", [SERVICE_ACCOUNT, SERVICE, DEPLOYMENT], ids=str)
 def test_updates_the_child_that_differs_alone(ref: ObjectRef) -> None:
     """One child's drift is one write, with the whole manifest."""
     live = live_children(WEB)
@@ -114,7 +115,7 @@ def test_deletes_what_an_earlier_app_of_the_same_name_has_left(*, adopts: bool) 
 def test_deletes_what_an_earlier_app_wanted_and_this_one_does_not(*, complete: bool) -> None:
     """Whether or not the image of the new app is known yet: it was never the new app's."""
     live = {SERVICE: live_children(an_app({"port": 8080}, uid=OTHER_UID))[SERVICE]}
-    assert _worker_plan(live, complete=complete).orphans == (SERVICE,)
+    assert _worker_plan(live, held=None if complete else lambda _: True).orphans == (SERVICE,)
 
 
 def test_leaves_what_an_earlier_app_shared_with_another_owner() -> None:
@@ -122,7 +123,7 @@ def test_leaves_what_an_earlier_app_shared_with_another_owner() -> None:
     live = live_children(an_app({"port": 8080}, uid=OTHER_UID))
     live[SERVICE]["metadata"]["ownerReferences"].append({"kind": "Team", "name": "t", "uid": "team"})
     plan = _plan(live)
-    assert plan.orphans == (DEPLOYMENT, SERVICE_ACCOUNT)
+    assert plan.orphans == (REVISION, DEPLOYMENT, SERVICE_ACCOUNT)
     assert plan.terminating == CHILDREN
 
 
@@ -130,7 +131,7 @@ def test_leaves_what_an_earlier_app_has_left_and_is_being_deleted() -> None:
     """A second deletion changes nothing."""
     live = live_children(an_app({"port": 8080}, uid=OTHER_UID))
     live[SERVICE]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert _plan(live).orphans == (DEPLOYMENT, SERVICE_ACCOUNT)
+    assert _plan(live).orphans == (REVISION, DEPLOYMENT, SERVICE_ACCOUNT)
 
 
 def test_waits_for_a_child_that_is_being_deleted() -> None:
@@ -163,7 +164,7 @@ def test_prunes_what_is_no_longer_wanted_when_its_kind_says(
 def test_prunes_in_a_stable_order() -> None:
     """The order is that of the references, whatever order the store has."""
     live = dict(reversed(live_children(WEB).items()))
-    assert _plan(live, desired=[]).prune_last == (DEPLOYMENT, SERVICE, SERVICE_ACCOUNT)
+    assert _plan(live, desired=[]).prune_last == (REVISION, DEPLOYMENT, SERVICE, SERVICE_ACCOUNT)
 
 
 def test_never_prunes_what_is_not_ours_or_is_being_deleted() -> None:
@@ -171,7 +172,7 @@ def test_never_prunes_what_is_not_ours_or_is_being_deleted() -> None:
     live = live_children(WEB)
     live[SERVICE]["metadata"]["ownerReferences"][0] |= {"uid": OTHER_UID, "name": "another"}
     live[DEPLOYMENT]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert _plan(live, desired=[]) == Plan(live=live, prune_last=(SERVICE_ACCOUNT,))
+    assert _plan(live, desired=[]) == Plan(live=live, prune_last=(REVISION, SERVICE_ACCOUNT))
 
 
 def test_an_incomplete_plan_changes_and_deletes_nothing_that_lives() -> None:
@@ -181,8 +182,17 @@ def test_an_incomplete_plan_changes_and_deletes_nothing_that_lives() -> None:
     live[SERVICE]["spec"]["ports"][0]["targetPort"] = 80
     wanted = [each for each in desired_children(WEB) if each["kind"] != "Deployment"]
     gone = ObjectRef(api_version="v1", kind="Service", name="gone")
-    plan = _plan(live, desired=wanted, inventory=[DEPLOYMENT, gone], complete=False)
+    plan = _plan(live, desired=wanted, inventory=[DEPLOYMENT, gone], held=lambda _: True)
     assert plan == Plan(live=live, creates=(wanted[0],), unseen=(gone,))
+
+
+def test_an_incomplete_plan_still_updates_what_the_rest_waits_for() -> None:
+    """A wrong store in an ExternalSecret could never be corrected otherwise: the Deployment waits for its Secret."""
+    live = live_children(WEB)
+    live[SERVICE]["spec"]["ports"][0]["targetPort"] = 80
+    live[DEPLOYMENT]["spec"]["replicas"] = 9
+    plan = _plan(live, held=lambda ref: ref.kind != "Service")
+    assert _refs(plan.updates) == [SERVICE]
 
 
 @pytest.mark.parametrize(("prune", "unseen"), [(Prune.AFTER_ROLLOUT, (SERVICE,)), (Prune.NEVER, ())])
@@ -200,3 +210,41 @@ def test_looks_for_what_the_inventory_names_and_the_watches_do_not_show(
 def test_a_plan_that_only_looks_for_a_child_is_not_empty() -> None:
     """The look is a request."""
     assert not _worker_plan(live_children(WORKER), inventory=CHILDREN).empty
+
+
+CLAIM = ObjectRef(api_version="v1", kind="PersistentVolumeClaim", name="shop-data")
+STATEFUL = an_app({"volumes": [{"name": "data", "mountPath": "/data", "claim": {}}]})
+
+
+def test_a_retained_child_is_kept_when_it_is_no_longer_wanted() -> None:
+    """Its data outlives the field that asked for it."""
+    live = live_children(STATEFUL)
+    plan = _plan(live, desired=desired_children(an_app()), inventory=[*live])
+    assert (plan.prune_first, plan.prune_last, plan.unseen) == ((), (), ())
+
+
+def test_a_retained_child_is_taken_again_by_the_next_object_of_the_name() -> None:
+    """Without a write: nothing in it says for which of them it was made."""
+    claim = live_children(STATEFUL)[CLAIM]
+    plan = _plan({CLAIM: claim}, desired=desired_children(STATEFUL))
+    assert CLAIM not in [*_refs(plan.creates), *_refs(plan.updates), *plan.conflicts]
+
+
+@pytest.mark.parametrize(("before", "after"), [(True, False), (False, True)])
+def test_whether_a_child_is_retained_may_change(*, before: bool, after: bool) -> None:
+    """One update, which sets or removes the owner."""
+
+    def app(*, retain: bool) -> Any:
+        volume = {"name": "data", "mountPath": "/data", "claim": {"retain": retain}}
+        return an_app({"volumes": [volume]})
+
+    plan = _plan(live_children(app(retain=before)), desired=desired_children(app(retain=after)))
+    (claim,) = [each for each in plan.updates if ObjectRef.of(each) == CLAIM]
+    assert ("ownerReferences" in claim["metadata"]) is not after
+
+
+def test_a_child_that_is_not_retained_goes_with_the_field() -> None:
+    """As every other child."""
+    volume = {"name": "data", "mountPath": "/data", "claim": {"retain": False}}
+    live = live_children(an_app({"volumes": [volume]}))
+    assert _plan(live, desired=desired_children(an_app())).prune_last == (CLAIM,)

@@ -20,9 +20,13 @@ def test_a_kind_brings_its_rules() -> None:
         {"apiGroups": ["containerapp.dev"], "resources": ["greetings"], "verbs": read},
         {"apiGroups": ["containerapp.dev"], "resources": ["greetings/status"], "verbs": ["patch"]},
         {"apiGroups": ["containerapp.dev"], "resources": ["greetings/finalizers"], "verbs": ["update"]},
-        {"apiGroups": [""], "resources": ["configmaps"], "verbs": [*read, "create", "patch", "delete"]},
+        {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "verbs": [*read, "create", "patch", "delete"],
+        },
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
-        {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "list"]},
     ]
 
 

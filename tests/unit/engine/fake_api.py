@@ -25,7 +25,7 @@ class Request:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        what = self.body["kind"] if self.verb in {"apply", "share"} else self.url.split("/")[-2]
+        what = self.body["kind"] if self.verb in {"apply", "rehearse", "share"} else self.url.split("/")[-2]
         return f"{self.verb} {what}{'/status' if self.url.endswith('/status') else ''}"
 
 
@@ -82,6 +82,10 @@ class FakeApi:
             stored["metadata"] |= {"uid": known["metadata"]["uid"], "generation": _generation(known, stored)}
             stored |= {"status": known["status"]} if "status" in known else {}
         return self.store(url, stored)
+
+    async def rehearse(self, url: str, manifest: Manifest) -> None:
+        """Check an apply."""
+        self._receive(Request(verb="rehearse", url=url, body=manifest))
 
     async def share(self, url: str, manifest: Manifest, *, manager: str, force: bool) -> Manifest:
         """Apply a few fields as another manager."""

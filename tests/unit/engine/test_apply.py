@@ -12,16 +12,26 @@ import pytest
 from containerapp.controllers import CONTROLLERS
 from containerapp.controllers.containerapp.controller import CONTAINER_APP, OWNS
 from containerapp.core.diff import repair
-from containerapp.core.model import INITIAL_REPLICAS_ANNOTATION, Child, Manifest, ObjectRef, Resource
+from containerapp.core.model import (
+    APP_LABEL,
+    INITIAL_REPLICAS_ANNOTATION,
+    Child,
+    Manifest,
+    ObjectRef,
+    Resource,
+    is_built_in,
+)
 from containerapp.core.plan import Owner, Plan
-from containerapp.engine.apply import Applier, _is_built_in
+from containerapp.engine.apply import Applier
 from containerapp.errors import Blocked, Transient
 from containerapp.kube.client import Client, Conflict, Invalid, NamespaceTerminating, NotFound
 from containerapp.kube.store import Stores
 from tests.builders import (
     DEPLOYMENT,
     KEY,
+    NAMESPACE,
     OTHER_UID,
+    REVISION,
     SERVICE,
     SERVICE_ACCOUNT,
     UID,
@@ -39,6 +49,7 @@ ADOPTING = Owner(key=KEY, uid=UID, adopts=True)
 URLS = {
     SERVICE_ACCOUNT: "/api/v1/namespaces/default/serviceaccounts/shop",
     SERVICE: "/api/v1/namespaces/default/services/shop",
+    REVISION: "/apis/apps/v1/namespaces/default/controllerrevisions/shop-1",
     DEPLOYMENT: "/apis/apps/v1/namespaces/default/deployments/shop",
 }
 DEPLOYMENT_URL = URLS[DEPLOYMENT]
@@ -134,7 +145,7 @@ async def test_what_goes_first_is_deleted_first_and_what_goes_last_is_deleted_la
         "delete serviceaccounts",
     ]
     assert api.find("delete")[0].options == {"uid": "uid-of-Service"}
-    assert list(applier.stores.children(KEY)) == [DEPLOYMENT]
+    assert list(applier.stores.children(KEY)) == [REVISION, DEPLOYMENT]
 
 
 async def test_what_goes_last_stays_while_the_rollout_goes_on(
@@ -154,7 +165,12 @@ async def test_what_goes_last_stays_while_a_write_fails(
     api.refuse = _refusing(refused, "apply ServiceAccount")
     plan = Plan(live=live, updates=tuple(desired(APP)), prune_last=(SERVICE,), conflicts=())
     assert await applier.apply(OWNER, plan, may_prune=_always) is refused
-    assert api.log == ["apply ServiceAccount", "apply Service", "apply Deployment"]
+    assert api.log == [
+        "apply ServiceAccount",
+        "apply Service",
+        "patch controllerrevisions",
+        "apply Deployment",
+    ]
 
 
 async def test_the_first_error_is_that_of_a_name_that_is_taken(
@@ -262,6 +278,32 @@ async def test_an_object_of_another_owner_that_was_not_seen_is_adopted_by_annota
     assert len(api.find("apply")) == (2 if adopts else 1)
 
 
+@pytest.mark.parametrize(("label", "reason"), [("shop", None), ("another", "NameTaken"), (None, "NameTaken")])
+async def test_a_retained_object_that_was_not_seen_is_the_owners_if_its_label_says_so(
+    api: FakeApi, applier: Applier, label: str | None, reason: str | None
+) -> None:
+    """The claim `b-c` of the app `a` has the name of the claim `c` of the app `a-b`."""
+    app = an_app({"volumes": [{"name": "data", "mountPath": "/data", "claim": {}}]})
+    ref = ObjectRef(api_version="v1", kind="PersistentVolumeClaim", name="shop-data")
+    found = live_children(app)[ref]
+    labels = {**found["metadata"]["labels"], APP_LABEL: label} if label else {}
+    url = f"/api/v1/namespaces/{NAMESPACE}/persistentvolumeclaims/shop-data"
+    api.store(url, {**found, "metadata": {**found["metadata"], "labels": labels}})
+    (claim,) = [each for each in desired(app) if ObjectRef.of(each) == ref]
+
+    error = await applier.apply(OWNER, Plan(live={}, creates=(claim,)), may_prune=_always)
+    assert (error.reason if error else None) == reason
+
+
+async def test_a_retained_object_without_labels_is_not_deleted(api: FakeApi, applier: Applier) -> None:
+    """The inventory names it; its data must outlive whatever happens to its labels."""
+    app = an_app({"volumes": [{"name": "data", "mountPath": "/data", "claim": {}}]})
+    ref = ObjectRef(api_version="v1", kind="PersistentVolumeClaim", name="shop-data")
+    api.store(f"/api/v1/namespaces/{NAMESPACE}/persistentvolumeclaims/shop-data", live_children(app)[ref])
+    assert await applier.apply(OWNER, Plan(live={}, unseen=(ref,)), may_prune=_always) is None
+    assert api.find("delete") == []
+
+
 @pytest.mark.parametrize("former", ["orphan", "shared", "being deleted"])
 async def test_a_child_of_a_former_object_of_the_name_is_waited_for(
     api: FakeApi, applier: Applier, former: str
@@ -280,6 +322,38 @@ async def test_a_child_of_a_former_object_of_the_name_is_waited_for(
     assert len(api.find("apply")) == 1
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [("Rejected", "OverrideRefused"), ("Forbidden", None)],
+)
+async def test_what_is_overridden_is_checked_before_it_is_written(
+    api: FakeApi, applier: Applier, live: Mapping[ObjectRef, Manifest], reason: str, said: str | None
+) -> None:
+    """Of these kinds alone; a missing right is for the write itself to report."""
+
+    def refuse(request: Request) -> None:
+        if request.verb == "rehearse":
+            raise Blocked(reason, "The API server's words.")
+
+    api.refuse = refuse
+    plan = Plan(live=live, updates=(live[SERVICE], _deployment()))
+    error = await applier.rehearse(OWNER, plan, frozenset({"Deployment"}))
+    assert api.log == ["rehearse Deployment"]
+    assert (error and error.reason) == said
+    if error is not None:
+        assert "Deployment shop" in error.message
+        assert "The API server's words." in error.message
+
+
+async def test_a_rehearsal_without_objection_finds_nothing(
+    api: FakeApi, applier: Applier, live: Mapping[ObjectRef, Manifest]
+) -> None:
+    """Creates are checked, too."""
+    plan = Plan(live=live, creates=(_deployment(),))
+    assert await applier.rehearse(OWNER, plan, frozenset({"Deployment"})) is None
+    assert api.log == ["rehearse Deployment"]
+
+
 async def test_an_admission_webhook_that_changes_a_field_is_not_fought(
     api: FakeApi, applier: Applier, live: Mapping[ObjectRef, Manifest]
 ) -> None:
@@ -289,7 +363,7 @@ async def test_an_admission_webhook_that_changes_a_field_is_not_fought(
     error = await applier.apply(OWNER, plan, may_prune=_always)
     assert isinstance(error, Blocked)
     assert error.reason == "FieldContested"
-    assert "Deployment shop" in error.message
+    assert "Deployment shop was stored with another spec.replicas than written" in error.message
     assert applier.stores.children(KEY)[DEPLOYMENT]["spec"]["replicas"] == 7
 
 
@@ -364,7 +438,7 @@ async def test_an_object_of_a_custom_kind_is_repaired_by_its_whole_content(api: 
 )
 def test_strategic_merge_patches_are_for_built_in_kinds(api_version: str, *, built_in: bool) -> None:
     """The API server answers 415 for kinds of a CustomResourceDefinition."""
-    assert _is_built_in({"apiVersion": api_version}) is built_in
+    assert is_built_in(api_version) is built_in
 
 
 async def test_a_child_for_an_autoscaler_is_created_with_its_initial_replicas(
@@ -407,6 +481,34 @@ async def test_an_autoscaler_takes_the_replicas_that_run(
     assert request.body["spec"] == {"replicas": shared}
     assert request.body["metadata"] == {"name": "shop", "uid": "uid-of-Deployment"}
     assert request.options == {"manager": "containerapp-operator-hand-over", "force": force}
+
+
+@pytest.mark.parametrize(("lived", "running", "shared"), [("0", 0, True), ("0", 4, False), ("3", 0, False)])
+async def test_an_autoscaler_that_leaves_none_alone_takes_over_from_one_that_does_not(
+    api: FakeApi,
+    applier: Applier,
+    live: dict[ObjectRef, Manifest],
+    lived: str,
+    running: int,
+    *,
+    shared: bool,
+) -> None:
+    """KEDA had ended the last Pod: nothing else would start one again. A count that a person set to 0 stays."""
+    found = _autoscaled(initial=int(lived))
+    live[DEPLOYMENT] = api.store(
+        DEPLOYMENT_URL,
+        {
+            **live[DEPLOYMENT],
+            "metadata": {
+                **live[DEPLOYMENT]["metadata"],
+                "annotations": found["metadata"]["annotations"],
+            },
+            "spec": {**found["spec"], "replicas": running},
+        },
+    )
+    await applier.apply(OWNER, Plan(live=live, updates=(_autoscaled(initial=3),)), may_prune=_always)
+    assert api.log == [*(["share Deployment"] if shared else []), "apply Deployment"]
+    assert [each.body["spec"] for each in api.find("share")] == ([{"replicas": 3}] if shared else [])
 
 
 async def test_replicas_that_another_manager_owns_already_are_left_alone(

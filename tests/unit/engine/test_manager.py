@@ -13,19 +13,21 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from containerapp.controllers import CONTROLLERS
-from containerapp.controllers.containerapp.controller import OWNS
-from containerapp.core.model import Key, Resource
+from containerapp.core.model import Key, Manifest, Resource
 from containerapp.engine.manager import Manager
-from containerapp.engine.reconcile import Next, Reconciler
+from containerapp.engine.reconcile import Reconciler
+from containerapp.engine.turn import Next
 from containerapp.errors import Blocked, ContainerAppError, InvalidSpec, Transient
 from containerapp.kube.client import Client
+from containerapp.kube.definitions import DEFINITION
+from containerapp.kube.nodes import NODE
 from containerapp.kube.watch import CustomWatch
 from containerapp.metrics import Metrics
 from containerapp.settings import Settings
 from containerapp.tasks import end
 from tests.builders import DIGEST, KEY, NAMESPACE, app_manifest
 
-(APP,) = [controller.resource for controller in CONTROLLERS]
+APP = CONTROLLERS[0].resource
 OPTIONAL = Resource(
     api_version="keda.sh/v1alpha1", kind="ScaledObject", plural="scaledobjects", optional=True
 )
@@ -152,6 +154,34 @@ async def test_an_event_of_an_object_is_stored_and_queued(manager: Manager) -> N
     assert manager.stores.object(KEY) is None
 
 
+async def test_a_change_of_a_host_is_news_to_the_apps_that_share_it(manager: Manager) -> None:
+    """One of them may have it now."""
+    expose = {"expose": {"hosts": ["shop.example.com"]}}
+    other = Key(KEY.kind, "default", "other")
+    manager._take(APP, "ADDED", app_manifest(expose))
+    manager._take(APP, "ADDED", app_manifest({}, name="other"))
+    for _ in range(2):
+        manager.queue.done(await manager.queue.get())
+    manager.queue._began.clear()
+    manager._take(APP, "MODIFIED", app_manifest(expose, name="other", resourceVersion="2"))
+    assert (list(manager.queue._ready), list(manager.queue._low)) == ([other], [KEY])
+    manager._take(APP, "DELETED", app_manifest(expose, resourceVersion="3"))
+    assert manager.stores.peers(other) == ()
+
+
+async def test_all_objects_are_known_before_the_first_reconcile() -> None:
+    """Page by page; a namespace that may not be listed is left to the watch."""
+    page = {"items": [app_manifest()], "metadata": {"continue": "more"}}
+    last = {"items": [app_manifest(name="another")], "metadata": {}}
+    none: Manifest = {"items": [], "metadata": {}}
+    others = [none] * 2 * len(CONTROLLERS[1:])
+    client = Mock(get=AsyncMock(side_effect=[page, last, Blocked("Forbidden", "It is not yours."), *others]))
+    manager = _manager(client, namespaces=("a", "b"))
+    await manager._list_objects()
+    assert {key.name for key in manager.queue._low} == {"shop", "another"}
+    assert [call.kwargs.get("continue") for call in client.get.call_args_list][:3] == [None, "more", None]
+
+
 async def test_objects_are_counted_by_their_readiness(manager: Manager) -> None:
     """As their statuses say."""
     ready = {"conditions": [{"type": "Ready", "status": "True"}]}
@@ -179,20 +209,24 @@ async def test_all_objects_are_looked_at_when_a_definition_comes_or_goes(manager
 
 @pytest.mark.parametrize("namespaces", [(), ("a", "b")])
 async def test_there_is_an_informer_for_each_kind_and_namespace(namespaces: tuple[str, ...]) -> None:
-    """None of the kinds is listed twice."""
+    """None of the children is listed twice; what is only watched is listed without a selector.
+
+    Nodes and definitions are watched where the whole cluster is served.
+    """
     manager = _manager(namespaces=namespaces)
     found = [(informer.resource, informer.namespace) for informer in manager._informers]
-    assert sorted(found, key=str) == sorted(
-        ((child.resource, namespace) for child in OWNS for namespace in namespaces or (None,)), key=str
-    )
+    owned = {child.resource for controller in CONTROLLERS for child in controller.owns}
+    kinds = [*owned, *(watch.resource for each in CONTROLLERS for watch in each.watches)]
+    expected = [(kind, namespace) for kind in kinds for namespace in namespaces or (None,)]
+    others: list[tuple[Resource, str | None]] = [] if namespaces else [(NODE, None), (DEFINITION, None)]
+    assert sorted(found, key=str) == sorted(expected + others, key=str)
 
 
 async def test_a_replica_is_ready_when_all_children_are_listed(manager: Manager) -> None:
     """And no longer when the watch of the custom objects keeps failing."""
-    assert manager.readiness_error() == (
-        "waiting for the first list of deployments, horizontalpodautoscalers, poddisruptionbudgets, podmonitors, "
-        "serviceaccounts, services"
-    )
+    kinds = sorted({informer.resource.plural for informer in manager._informers})
+    assert manager.readiness_error() == f"waiting for the first list of {', '.join(kinds)}"
+    assert {"deployments", "services"} <= set(kinds)
     manager.synced = True
     assert manager.readiness_error() is None
     manager.watch._failures = 100

@@ -45,7 +45,7 @@ def test_what_is_dropped_begins_again() -> None:
 def test_what_the_pods_of_a_former_rollout_said_is_forgotten() -> None:
     """The next rollout asks at once, and at short intervals again."""
     memory, fresh = (Memories().of(KEY, app_manifest(), 0.0)[0] for _ in range(2))
-    memory.pods_asked_at, memory.pods_interval, memory.pod_problem = 50.0, 40.0, "ImagePullBackOff"
+    memory.pods_asked_at, memory.pods_interval, memory.finding = 50.0, 40.0, "ImagePullBackOff"
     assert memory != fresh
-    memory.forget_pods()
+    memory.forget_pods(None)
     assert memory == fresh

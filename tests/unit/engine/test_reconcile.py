@@ -6,26 +6,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import pytest
 
 from containerapp.controllers.containerapp.controller import CONTAINER_APP, OWNS
+from containerapp.controllers.containerapp.failure import Finding
 from containerapp.core.model import (
     Child,
     Controller,
     Failed,
     Key,
+    Listing,
     Manifest,
     ObjectRef,
     Pending,
     Resolved,
     Resource,
+    View,
 )
 from containerapp.core.policy import Platform
 from containerapp.engine.apply import Applier
-from containerapp.engine.reconcile import Next, Reconciler, _sooner
+from containerapp.engine.reconcile import Reconciler, _sooner
 from containerapp.engine.recorder import Recorder
+from containerapp.engine.turn import Next
 from containerapp.errors import Blocked, InvalidSpec, Transient
 from containerapp.kube.client import Client, NamespaceTerminating, NotFound
 from containerapp.kube.store import Stores
@@ -36,6 +40,7 @@ from tests.builders import (
     NAME,
     NEW_DIGEST,
     OTHER_UID,
+    REVISION,
     SERVICE,
     SERVICE_ACCOUNT,
     Clock,
@@ -53,6 +58,7 @@ PODS_URL = "/api/v1/namespaces/default/pods"
 URLS = {
     SERVICE_ACCOUNT: "/api/v1/namespaces/default/serviceaccounts/shop",
     SERVICE: "/api/v1/namespaces/default/services/shop",
+    REVISION: "/apis/apps/v1/namespaces/default/controllerrevisions/shop-1",
     DEPLOYMENT: "/apis/apps/v1/namespaces/default/deployments/shop",
 }
 STATUS = "apply ContainerApp/status"
@@ -174,7 +180,7 @@ async def test_an_app_that_is_as_it_should_be_costs_no_request(world: World) -> 
 async def test_the_first_status_is_written_in_the_next_turn(world: World) -> None:
     """By then the app may be Ready, and one patch is enough."""
     assert await world.run() == Next(after=0.0)
-    assert world.log == ["apply ServiceAccount", "apply Deployment"]
+    assert world.log == ["apply ServiceAccount", "apply ControllerRevision", "apply Deployment"]
     await world.run()
     assert world.log == [STATUS]
 
@@ -184,7 +190,7 @@ async def test_the_first_status_is_written_at_once_where_a_write_fails(world: Wo
     refused = Blocked("Forbidden", "A quota is used up.")
     _refuse(world, refused, "apply Deployment")
     assert await world.run() == Next(error=refused)
-    assert world.log == ["apply ServiceAccount", "apply Deployment", STATUS]
+    assert world.log == ["apply ServiceAccount", "apply ControllerRevision", "apply Deployment", STATUS]
     assert summary(world.status)["Stalled"] == ("True", "Forbidden")
 
 
@@ -215,7 +221,7 @@ async def test_the_status_of_a_new_digest_is_written_with_it(world: World) -> No
     world.digests.lookup.return_value = Resolved(digest=NEW_DIGEST, resolved_at=1.0)
     world.edit({"image": "shop:1.0"}, annotations={"containerapp.dev/refresh-image": "1"})
     await world.run()
-    assert world.log == ["apply Deployment", STATUS]
+    assert world.log == ["apply ControllerRevision", "apply Deployment", STATUS]
     assert world.status["image"]["digest"] == NEW_DIGEST
 
 
@@ -264,6 +270,29 @@ async def test_a_spec_that_cannot_be_read_changes_nothing_but_the_status(world: 
     assert world.log == []
 
 
+async def test_an_override_that_cannot_be_laid_over_a_child_changes_nothing_but_the_status(
+    world: World,
+) -> None:
+    """It shows when the child is rendered."""
+    await world.settle()
+    world.edit({"overrides": [{"kind": "Deployment", "patch": {"spec": {"selector": None}}}]}, generation=2)
+    following = await world.run()
+    assert isinstance(following.error, InvalidSpec)
+    assert world.log == [STATUS]
+    assert summary(world.status)["Stalled"] == ("True", "InvalidOverride")
+
+
+async def test_an_override_that_the_api_server_refuses_changes_nothing_but_the_status(world: World) -> None:
+    """It is found before the first write."""
+    await world.settle()
+    _refuse(world, Blocked("Rejected", "No such field."), "rehearse Deployment")
+    patch = {"spec": {"minReadySeconds": "x"}}
+    world.edit({"replicas": 3, "overrides": [{"kind": "Deployment", "patch": patch}]}, generation=2)
+    await world.run()
+    assert world.log == ["rehearse Deployment", STATUS]
+    assert summary(world.status)["Stalled"] == ("True", "OverrideRefused")
+
+
 async def test_an_object_that_is_being_deleted_is_left_to_the_collector(world: World) -> None:
     """Children that vanish with it are not created again."""
     world.edit(deletionTimestamp="2026-01-01T00:00:00Z")
@@ -291,7 +320,7 @@ async def test_an_answer_that_comes_soon_is_waited_for(world: World) -> None:
     assert summary(world.status)["Ready"] == ("Unknown", "ResolvingImage")
     world.digests.lookup.return_value = Resolved(digest=DIGEST, resolved_at=0.0)
     await world.run()
-    assert world.log == ["apply Deployment", STATUS]
+    assert world.log == ["apply ControllerRevision", "apply Deployment", STATUS]
 
 
 async def test_a_status_that_shows_an_error_stays_while_the_registry_is_asked_again(world: World) -> None:
@@ -310,10 +339,10 @@ async def test_what_a_former_object_of_the_name_asked_for_is_forgotten(world: Wo
     world.edit({"image": "shop:1.0"})
     await world.run()
     await world.run()
-    world.digests.forget.assert_called_once_with(KEY)
+    assert world.digests.forget.mock_calls.count(call(KEY)) == 1
     world.lose()
     await world.run()
-    assert world.digests.forget.call_count == 2
+    assert world.digests.forget.mock_calls.count(call(KEY)) == 2
 
 
 async def test_an_object_that_is_changed_back_continuously_is_rate_limited(world: World) -> None:
@@ -374,7 +403,7 @@ async def test_what_is_no_longer_wanted_is_deleted_after_the_rollout(world: Worl
     await world.settle()
     world.edit({"serviceAccountName": "other", "port": 8080}, generation=2)
     await world.run()
-    assert world.log == ["apply Deployment", STATUS]
+    assert world.log == ["apply ControllerRevision", "apply Deployment", STATUS]
     world.roll_out(available=0)
     await world.run()
     assert "delete serviceaccounts" not in world.log
@@ -576,6 +605,7 @@ async def test_what_a_deleted_object_leaves_is_deleted_when_the_collector_has_mi
     assert await world.run(1.0) == Next(after=60.0)
     assert world.log == [
         "get containerapps",
+        "delete controllerrevisions",
         "delete deployments",
         "delete services",
         "delete serviceaccounts",
@@ -604,7 +634,7 @@ async def test_children_of_an_object_that_may_live_are_not_deleted(world: World,
 async def test_what_a_user_keeps_of_a_deleted_object_is_left_alone(world: World) -> None:
     """Without an owner reference it is no garbage."""
     await world.run()
-    for ref in (SERVICE_ACCOUNT, DEPLOYMENT):
+    for ref in (SERVICE_ACCOUNT, REVISION, DEPLOYMENT):
         world.show(ref, metadata={**world.api.objects[URLS[ref]]["metadata"], "ownerReferences": []})
     world.lose()
     assert await world.run() == Next(gone=True)
@@ -651,8 +681,16 @@ async def test_pods_are_asked_what_they_wait_for_once_there_are_any(
 
 
 async def test_pods_are_asked_at_growing_intervals(world: World) -> None:
-    """From 20 seconds to five minutes; what they have said stays in the status until then."""
-    world.controller = replace(CONTAINER_APP, explain=lambda pods: f"{len(pods)} Pods cannot pull the image.")
+    """A quarter of the time that the rollout has taken, and two minutes at the longest."""
+
+    def examine(pods: list[Manifest]) -> Finding:
+        return Finding(sentence=f"{len(pods)} Pods cannot pull the image.")
+
+    def listing(view: View) -> Listing | None:
+        asked = CONTAINER_APP.listing(view)
+        return asked and replace(asked, examine=examine)
+
+    world.controller = replace(CONTAINER_APP, listing=listing)
     world.reconciler.controllers = {KEY.kind: world.controller}
     await _rolling(world, available=0)
     assert "1 Pods cannot pull the image." in conditions(world.status)["Ready"]["message"]
@@ -662,7 +700,7 @@ async def test_pods_are_asked_at_growing_intervals(world: World) -> None:
         assert following.after is not None
         if world.api.find("get"):
             asked.append(second + 5)
-    assert asked == [20, 60, 140, 300, 600, 900]
+    assert asked == [15, 35, 60, 90, 130, 180, 240, 315, 410, 530, 650, 770, 890]
     assert "1 Pods cannot pull the image." in conditions(world.status)["Ready"]["message"]
 
 
@@ -713,7 +751,12 @@ async def test_an_optional_kind_is_written_when_its_definition_is_installed(opti
     """Its absence is a condition, and the rest of the app runs."""
     optional.stores.absent.add(OPTIONAL)
     await optional.run()
-    assert optional.log == ["apply ServiceAccount", "apply Deployment", "apply PodDisruptionBudget"]
+    assert optional.log == [
+        "apply ServiceAccount",
+        "apply ControllerRevision",
+        "apply PodDisruptionBudget",
+        "apply Deployment",
+    ]
     await optional.run()
     assert summary(optional.status)["Autoscaled"] == ("False", "KindNotInstalled")
     assert "Install KEDA." in conditions(optional.status)["Autoscaled"]["message"]

@@ -126,6 +126,12 @@ async def test_nothing_is_written_by_a_replica_that_may_not_write(
         (403, '{"details": {"causes": [{"reason": "NamespaceTerminating"}]}}', NamespaceTerminating),
         (429, "not JSON", Transient),
         (500, "[]", Transient),
+        (500, '{"message": "etcdserver: request timed out"}', Transient),
+        (
+            500,
+            '{"message": "failed to create typed patch object (a/b; v1): .spec.x: field not declared"}',
+            Blocked,
+        ),
     ],
 )
 def test_an_answer_says_what_happens_next(status: int, body: str, kind: type[ContainerAppError]) -> None:

@@ -51,10 +51,10 @@ class _Script:
 
     lists: list[Manifest | BaseException] = field(default_factory=list)
     watches: list[list[Manifest] | Exception] = field(default_factory=list)
-    listed: list[dict[str, str]] = field(default_factory=list)
+    listed: list[dict[str, Any]] = field(default_factory=list)
     watched: list[str] = field(default_factory=list)
 
-    async def get(self, _url: str, **query: str) -> Manifest:
+    async def get(self, _url: str, **query: Any) -> Manifest:
         self.listed.append(query)
         answer = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
         if isinstance(answer, BaseException):
@@ -126,12 +126,28 @@ async def test_lists_page_by_page_and_watches_from_there() -> None:
     async with _running(script) as (informer, reports):
         await _until(lambda: len(script.watched) == 2)
         assert informer.synced.is_set()
-        (child,) = informer.store
+        assert isinstance(informer.store, Store)
+    (child,) = informer.store
     assert (child["apiVersion"], child["kind"]) == ("v1", "Service")
     assert "managedFields" not in child["metadata"]
     assert (sorted(reports.later), reports.now) == (["a", "b"], ["a", "b"])
     assert [query.get("continue") for query in script.listed] == [None, "next"]
     assert script.watched == ["5", "6"]
+
+
+async def test_of_a_kind_of_which_the_metadata_is_kept_nothing_else_is_asked_for() -> None:
+    """An empty list of metadata has no items: they are null."""
+    resource = Resource(api_version="v1", kind="Service", plural="services", metadata_only=True)
+    event = _event("ADDED", "a", 6)
+    event["object"] |= {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "spec": {"x": 1}}
+    empty = {"metadata": {"resourceVersion": "5"}, "items": None}
+    script = _Script(lists=[empty], watches=[[event]])
+    async with _running(script, resource) as (informer, _):
+        await _until(lambda: len(informer.store) == 1)
+        assert isinstance(informer.store, Store)
+        (child,) = informer.store
+    assert (child["kind"], "spec" in child) == ("Service", False)
+    assert script.listed[0]["metadata_only"] is True
 
 
 async def test_a_watch_that_breaks_continues_where_it_broke() -> None:
@@ -168,6 +184,14 @@ async def test_whatever_an_odd_answer_breaks_the_informer_goes_on(caplog: pytest
     async with _running(script) as (informer, _):
         await asyncio.wait_for(informer.synced.wait(), 5)
     assert len(caplog.messages) == 2
+
+
+async def test_a_list_of_nothing_may_have_no_items() -> None:
+    """The API server writes null for an empty list of metadata."""
+    script = _Script(lists=[{**_page(5), "items": None}])
+    async with _running(script) as (informer, _):
+        await asyncio.wait_for(informer.synced.wait(), 5)
+        assert len(informer.store) == 0
 
 
 async def test_a_definition_that_has_to_be_there_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:

@@ -326,3 +326,35 @@ def test_managed_fields_are_dropped() -> None:
         "metadata": {"name": "x"}
     }
     assert without_managed_fields({"metadata": {"name": "x"}}) == {"metadata": {"name": "x"}}
+
+
+def test_custom_objects_that_claim_the_same_see_each_other(stores: Stores) -> None:
+    """Until one of them leaves it, or is gone: also where the store has lost it before the watch says so."""
+    other = Key(KEY.kind, "default", "other")
+    expose = {"expose": {"hosts": ["shop.example.com"]}}
+    stores.put_object(KEY, app_manifest(expose, resourceVersion="9"))
+    assert stores.claim(KEY) == set()
+    stores.put_object(other, app_manifest(expose, resourceVersion="10", name="other"))
+    assert stores.claim(other) == {KEY}
+    assert [peer["metadata"]["name"] for peer in stores.peers(KEY)] == ["other"]
+    stores.lose_object(other)
+    assert stores.peers(KEY) == ()
+    assert stores.claim(other) == {KEY}
+
+
+def test_a_custom_object_sees_the_chain_that_it_follows(stores: Stores) -> None:
+    """And is notified when one that it follows has changed, not the other way round."""
+    keys = {name: Key("ContainerJob", "default", name) for name in ("load", "report")}
+
+    def put(name: str, version: str, phase: str, *after: str) -> set[Key]:
+        job = app_manifest(
+            {"dependsOn": [{"job": each} for each in after]}, resourceVersion=version, name=name
+        )
+        stores.put_object(keys[name], {**job, "status": {"phase": phase}})
+        return stores.claim(keys[name])
+
+    assert put("load", "9", "Running") == set()
+    assert put("report", "10", "Waiting", "load") == set()
+    assert [peer["metadata"]["name"] for peer in stores.peers(keys["report"])] == ["load"]
+    assert stores.peers(keys["load"]) == ()
+    assert put("load", "11", "Succeeded") == {keys["report"]}

@@ -606,7 +606,7 @@ async def test_a_registry_that_hangs_is_given_up_in_time() -> None:
 async def test_only_a_registry_that_is_listed_is_asked_without_tls(text: str, url: str) -> None:
     """A digest that anyone on the way could change would be worth nothing. Docker Hub has a host of its own."""
     async with opened(policy=Policy(insecure=("registry:5000", "[::1]:5000"))) as source:
-        assert str(source._manifest_url(parse(text, default_registry="docker.io"))) == url
+        assert str(source._url(parse(text, default_registry="docker.io"))) == url
 
 
 class Names(PublicOnly):
@@ -744,3 +744,51 @@ async def test_a_host_without_address_is_a_passing_fault(certificate: Path) -> N
     """A typing error in the host and a DNS outage look the same; the message covers both."""
     answer = await _resolve_by_tls(Registry(redirect="https://other.example.com/"), certificate)
     assert "has no address in DNS" in _failure(answer, Transient, "RegistryUnavailable").message
+
+
+CONFIG = b'{"config": {"ExposedPorts": {"8080/tcp": {}}}}'
+
+
+@dataclass(slots=True)
+class Store:
+    """A registry that has these manifests and blobs by their paths; blobs are at another address."""
+
+    contents: dict[str, bytes]
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer a GET."""
+        kind = request.path.split("/")[-2]
+        if kind == "blobs" and not request.query:
+            return web.Response(status=307, headers={"Location": f"{request.path}?signed=yes"})
+        body = self.contents.get(request.path.rpartition("/")[2])
+        return web.Response(status=404) if body is None else web.Response(body=body, content_type=OCI)
+
+
+async def _config(contents: dict[str, bytes]) -> bytes:
+    app = web.Application()
+    app.router.add_get("/v2/{path:.*}", Store(contents).answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with opened() as source:
+            return await source.config(_reference(int(runner.addresses[0][1])))
+    finally:
+        await runner.cleanup()
+
+
+async def test_the_configuration_of_an_image_is_read() -> None:
+    """By way of the index and a redirect, as `init` needs it; what is not there is nothing, and no error."""
+    one, config = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+    index = json.dumps({"manifests": [{"digest": one, "platform": {"os": "linux"}}]}).encode()
+    manifest = json.dumps({"config": {"digest": config}}).encode()
+    assert await _config({"1": index, one: manifest, config: CONFIG}) == CONFIG
+    assert await _config({"1": manifest, config: CONFIG}) == CONFIG
+    assert await _config({"1": manifest}) == b""
+    assert await _config({}) == b""
+
+
+async def test_a_registry_that_is_not_there_has_no_configuration() -> None:
+    """The user is asked for the port then."""
+    async with opened() as source:
+        assert await source.config(_reference(1)) == b""

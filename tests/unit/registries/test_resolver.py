@@ -366,13 +366,15 @@ async def test_a_tag_is_still_refreshed_when_its_neighbour_that_was_due_first_is
         assert bench.source.calls[2:4] == [["acme/shop:2"], ["acme/shop:2"]]
 
 
-async def test_an_app_that_changes_its_image_lets_go_of_the_old_one() -> None:
-    """One app, one interest; another app's interest in the old tag stays."""
+async def test_an_app_lets_go_of_all_that_it_does_not_ask_for_any_more() -> None:
+    """It may ask for an image a container; another app's interest in the old tag stays."""
     async with running() as bench:
         await bench.answer("shop:1", SHOP)
         await bench.answer("shop:1", CART)
         await bench.answer("shop:2", SHOP)
-        await bench.answer("other:1", CART)
+        await bench.answer("other:1", SHOP)
+        bench.resolver.forget(SHOP, but={_tag("shop:2"), _tag("other:1"), _tag("never:1")})
+        bench.resolver.forget(CART, but=())
         asked_for = {each.familiar for tags in bench.resolver._tags.values() for each in tags}
         assert asked_for == {"acme/shop:2", "acme/other:1"}
 
@@ -548,6 +550,7 @@ async def test_a_registry_that_is_not_allowed_is_not_asked() -> None:
         answer = bench.resolver.lookup(_tag("elsewhere.example.com/shop:1"), SHOP)
         assert isinstance(answer, Failed)
         assert answer.error.reason == "RegistryNotAllowed"
+        bench.resolver.forget(SHOP, but={_tag("elsewhere.example.com/shop:1")})
         assert bench.resolver._asked_by == {}
         assert len(bench.source.calls) == 1
 

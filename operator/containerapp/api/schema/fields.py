@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_network
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Strict
@@ -61,6 +62,9 @@ Replicas = Annotated[int, Strict(), _within(0, 1000)]
 GraceSeconds = Annotated[int, Strict(), _within(0, 7200)]
 Seconds = Annotated[int, Strict(), _within(1, 3600)]
 Deadline = Annotated[int, Strict(), _within(1, 2147483647)]
+MinReady = Annotated[int, Strict(), _within(0, 3600)]
+HistoryLimit = Annotated[int, Strict(), _within(0, 100)]
+RevisionNumber = Annotated[int, Strict(), _within(1, 2147483647)]
 Delay = Annotated[int, Strict(), _within(0, 3600)]
 Threshold = Annotated[int, Strict(), _within(1, 1000)]
 ScaledReplicas = Annotated[int, Strict(), _within(1, 1000)]
@@ -82,32 +86,32 @@ _WELL_TAGGED = rf"^(?:[^@/]+/)?[^:@]*:{_TAG}(?:@|$)"
 Image = Annotated[
     str,
     Field(min_length=1, max_length=600),
-    never(r"[ \t\r\n]", "spec.image contains white space: remove it"),
-    never("://", "spec.image starts with a URL scheme: leave it out and begin with the registry's host"),
+    never(r"[ \t\r\n]", "the image contains white space: remove it"),
+    never("://", "the image starts with a URL scheme: leave it out and begin with the registry's host"),
     Rule(
         cel=f"!self.matches(self.matches(r'{_NAMES_A_HOST}') ? r'^[^/]*/{_UPPER}' : r'^{_UPPER}')",
         holds=lambda image: (
             not re.match(f"[^/]*/{_UPPER}" if re.match(_NAMES_A_HOST, image) else _UPPER, image)
         ),
-        message="spec.image has upper-case letters in its repository: write them in lower case",
+        message="the image has upper-case letters in its repository: write them in lower case",
     ),
     Rule(
         cel=f"!self.matches(r'{_TAGGED}') || self.matches(r'{_WELL_TAGGED}')",
         holds=lambda image: not re.search(_TAGGED, image) or bool(re.search(_WELL_TAGGED, image)),
-        message="spec.image has a bad tag: a tag is 1 to 128 letters, digits, '_', '.' or '-', as in"
+        message="the image has a bad tag: a tag is 1 to 128 letters, digits, '_', '.' or '-', as in"
         " shop:1.4.2",
     ),
     Rule(
         cel=f"!self.contains('@') || self.matches(r'{_DIGEST}')",
         holds=lambda image: "@" not in image or bool(re.search(_DIGEST, image)),
-        message="spec.image has a bad digest: write sha256: and 64 hexadecimal digits, or leave the digest out",
+        message="the image has a bad digest: write sha256: and 64 hexadecimal digits, or leave the digest out",
     ),
     Rule(
         cel=f"self.matches(self.matches(r'{_NAMES_A_HOST}') ? r'^{_HOST}/{_SHORT}' : r'^{_SHORT}')",
         holds=lambda image: bool(
             re.match(f"{_HOST}/{_SHORT}" if re.match(_NAMES_A_HOST, image) else _SHORT, image)
         ),
-        message="spec.image must read [registry/]repository[:tag][@digest], for example shop:1.4.2",
+        message="the image must read [registry/]repository[:tag][@digest], for example shop:1.4.2",
     ),
 ]
 
@@ -123,6 +127,20 @@ ObjectName = Annotated[
         _DNS_1123, "must be an object's name: lower-case letters, digits, '-' and '.', as in shop-config"
     ),
 ]
+_LABEL_1123 = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+AppName = Annotated[
+    str,
+    Field(max_length=63),
+    matches(
+        r"[a-z]([-a-z0-9]*[a-z0-9])?",
+        "must be an app's name: lower-case letters, digits and '-', as in shop-api",
+    ),
+]
+NamespaceName = Annotated[
+    str,
+    Field(max_length=63),
+    matches(_LABEL_1123, "must be a namespace's name: lower-case letters, digits and '-', as in checkout"),
+]
 PortName = Annotated[
     str,
     Field(max_length=15),
@@ -131,6 +149,15 @@ PortName = Annotated[
         "a port's name has lower-case letters, digits and single '-', at least one letter, and at most 15 of"
         " them, as in http or grpc-admin",
     ),
+]
+ContainerName = Annotated[
+    str,
+    Field(max_length=63),
+    matches(
+        r"[a-z0-9]([-a-z0-9]*[a-z0-9])?",
+        "a container's name has lower-case letters, digits and '-', as in log-router",
+    ),
+    never("^app$", "app is the name of the app's own container: choose another name, as in proxy"),
 ]
 EnvName = Annotated[
     str,
@@ -259,6 +286,96 @@ UrlPath = Annotated[
     matches(r"/[^ ?#]*", "must be the path of a URL: begin it with '/', as in /metrics"),
 ]
 
+# --- addresses ------------------------------------------------------------------------------------
+
+
+def _is_cidr(text: str) -> bool:
+    """Whether the API server takes the text for a block of addresses: an IPv4 address written as IPv6 it refuses."""
+    try:
+        first = ip_network(text, strict=False).network_address
+    except ValueError:
+        return False
+    return not (isinstance(first, IPv6Address) and first.ipv4_mapped)
+
+
+Cidr = Annotated[
+    str,
+    Field(max_length=43),
+    Rule(
+        cel="self.matches(r'^[0-9.]+/[0-9]+$|^[0-9a-f:]+/[0-9]+$') && isCIDR(self)",
+        holds=lambda text: bool(re.fullmatch(r"[0-9.]+/[0-9]+|[0-9a-f:]+/[0-9]+", text)) and _is_cidr(text),
+        message="must be a block of addresses, as in 10.20.0.0/16 or 2001:db8::/32",
+        pattern=r"^[0-9.]+/[0-9]+$|^[0-9a-f:]+/[0-9]+$",
+    ),
+]
+
+HostName = Annotated[
+    str,
+    Field(max_length=253),
+    matches(
+        rf"(\*\.)?{_LABEL_1123}(\.{_LABEL_1123})*",
+        "must be a host's name in lower case, as in shop.example.com or *.example.com",
+    ),
+]
+RoutePath = Annotated[
+    str,
+    Field(max_length=512),
+    matches(
+        r"/|(/[-A-Za-z0-9._~!$&'()+,;=:@]+)+",
+        "must be a path with a '/' at its beginning and none at its end, no pattern and no query, as in /api/v1",
+    ),
+    never(r"/\.\.?(/|$)", "must have no part '.' or '..': write the path that is meant"),
+]
+
+# --- load balancers -------------------------------------------------------------------------------
+
+GroupOrder = Annotated[int, Strict(), _within(-1000, 1000)]
+IdleSeconds = Annotated[int, Strict(), _within(1, 4000)]
+CertificateArn = Annotated[
+    str,
+    Field(max_length=512),
+    matches(
+        r"arn:[-a-z]+:(acm|iam):[-a-z0-9]*:[0-9]{12}:(certificate|server-certificate)/[-A-Za-z0-9_+=.@/]+",
+        "must be the ARN of a certificate of ACM or IAM, as in"
+        " arn:aws:acm:eu-west-1:123456789012:certificate/0b7e4c1a-5f0d-4f5e-9d43-6a1d7c2b9e01",
+    ),
+]
+WebAclArn = Annotated[
+    str,
+    Field(max_length=512),
+    matches(
+        r"arn:[-a-z]+:wafv2:[-a-z0-9]+:[0-9]{12}:regional/webacl/[-A-Za-z0-9_]+/[-a-z0-9]+",
+        "must be the ARN of a regional web ACL, as in arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/NAME/ID",
+    ),
+]
+PolicyName = Annotated[
+    str,
+    Field(max_length=128),
+    matches(
+        r"[-A-Za-z0-9]+", "must be the name of a security policy, as in ELBSecurityPolicy-TLS13-1-2-2021-06"
+    ),
+]
+GroupName = Annotated[
+    str,
+    Field(max_length=63),
+    matches(
+        r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?",
+        "a group's name has at most 63 lower-case letters, digits, '-' and '.', as in shared or team.internal",
+    ),
+]
+AttributeValue = Annotated[
+    str,
+    Field(max_length=256),
+    matches(r"[^,= \t\r\n]*", "an attribute's value has no ',', no '=' and no white space"),
+]
+HeaderValue = Annotated[
+    str,
+    Field(min_length=1, max_length=1024),
+    matches(
+        r"[!-~]([ -~]*[!-~])?", "a header's value has printable ASCII characters, and no space at its ends"
+    ),
+]
+
 # --- labels and annotations -----------------------------------------------------------------------
 
 _LABEL_KEY = rf"({_DNS_1123}/)?{_LOCAL_NAME}"
@@ -298,6 +415,16 @@ def _well_formed(kind: str, pattern: str) -> Rule:
     )
 
 
+Attributes = Annotated[
+    dict[str, AttributeValue],
+    Field(max_length=32),
+    _every_key(r"[a-z0-9_.]{1,64}", "an attribute is written as in deletion_protection.enabled"),
+]
+Headers = Annotated[
+    dict[str, HeaderValue],
+    Field(max_length=16),
+    _every_key(r"[-A-Za-z0-9]{1,64}", "a header's name has letters, digits and '-' only, as in X-Probe"),
+]
 LabelValue = Annotated[
     str,
     Field(max_length=63),
@@ -323,6 +450,9 @@ def _labels(field: str) -> tuple[Rule, ...]:
 ChildLabels = Annotated[dict[str, LabelValue], Field(max_length=64), *_labels("labels")]
 PodLabels = Annotated[dict[str, LabelValue], Field(max_length=64), *_labels("podLabels")]
 MonitorLabels = Annotated[dict[str, LabelValue], Field(max_length=64), *_labels("metrics.labels")]
+NodeLabels = Annotated[
+    dict[str, LabelValue], Field(max_length=32), _well_formed("placement.nodeSelector", _LABEL_KEY)
+]
 
 
 def _annotations(field: str) -> tuple[Rule, ...]:
@@ -342,3 +472,4 @@ def _annotations(field: str) -> tuple[Rule, ...]:
 
 PodAnnotations = Annotated[dict[str, Text], Field(max_length=64), *_annotations("podAnnotations")]
 ServiceAnnotations = Annotated[dict[str, Text], Field(max_length=64), *_annotations("service.annotations")]
+ExposeAnnotations = Annotated[dict[str, Text], Field(max_length=64), *_annotations("expose.annotations")]

@@ -32,7 +32,7 @@ from containerapp.api.schema.fields import (
     Threshold,
 )
 from containerapp.api.schema.quantity import BYTES_PATTERN, COUNT_PATTERN, quantity
-from containerapp.api.schema.rules import ApiModel, ListMap, Rule, is_empty
+from containerapp.api.schema.rules import ApiModel, ListMap, Rule, StatusModel, is_empty
 
 
 class ObjectMeta(ApiModel):
@@ -252,11 +252,11 @@ class ResourceRequirements(ApiModel):
     """What the container is promised, and what it may use at most."""
 
     requests: ResourceAmounts = Field(default_factory=dict)
-    """What is kept free for each replica on its node. Without it the operator asks for `cpu: 100m` and
-    `memory: 256Mi` (or for the limit, where only that is given), so that no app runs without a promise."""
+    """What is kept free for the container on its node. Without it the operator asks for a default (or for the limit,
+    where only that is given), so that no container runs without a promise."""
     limits: ResourceAmounts = Field(default_factory=dict)
-    """What a replica may use at most. The memory limit equals the memory request unless it is given, so
-    that a replica never falls victim to its neighbours; there is no cpu limit unless it is given, because
+    """What the container may use at most. The memory limit equals the memory request unless it is given, so
+    that a Pod never falls victim to its neighbours; there is no cpu limit unless it is given, because
     it slows a program down even on an idle node."""
 
     rules = (
@@ -304,7 +304,7 @@ class HTTPGetAction(ApiModel):
     path: Annotated[str, Field(min_length=1, max_length=4096)] = "/"
     """Path and query of the request, for example `/healthz`."""
     port: PortReference | None = None
-    """Port to ask, by its name in `ports` or by number. Default: the app's first TCP port."""
+    """Port to ask, by its name in `ports` or by number. Default: the container's first TCP port."""
     scheme: Literal["HTTP", "HTTPS"] = "HTTP"
     """`HTTP` or `HTTPS`; the certificate is not checked."""
     http_headers: Annotated[tuple[HTTPHeader, ...], Field(max_length=32)] = Field((), exclude_if=is_empty)
@@ -315,7 +315,7 @@ class TCPSocketAction(ApiModel):
     """A TCP connection to the container; that it opens is the success."""
 
     port: PortReference | None = None
-    """Port to connect to, by its name in `ports` or by number. Default: the app's first TCP port."""
+    """Port to connect to, by its name in `ports` or by number. Default: the container's first TCP port."""
 
 
 class ExecAction(ApiModel):
@@ -329,7 +329,7 @@ class GRPCAction(ApiModel):
     """A call of the gRPC health checking protocol; SERVING is the success."""
 
     port: PortNumber | None = None
-    """Port to call, by number. Default: the app's first TCP port."""
+    """Port to call, by number. Default: the container's first TCP port."""
     service: Annotated[str, Field(max_length=253)] | None = None
     """Service name to ask about; without it the answer is for the server as a whole."""
 
@@ -372,10 +372,8 @@ class Probe(ApiModel):
     )
 
 
-class Condition(ApiModel):
+class Condition(StatusModel):
     """One proposition about the app, with the reason for its truth or falsehood."""
-
-    model_config = ConfigDict(extra="ignore")
 
     type: Annotated[str, Field(max_length=316)]
     """What the condition is about, for example `Ready`."""

@@ -6,6 +6,7 @@ did not pass an API server meets it; the wording follows the API server's.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,19 +34,40 @@ _REMEDIES = {
 _SHOWN = 5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """One thing that is wrong: the steps that lead to it, the field's path in words, and the remedy."""
+
+    steps: tuple[int | str, ...]
+    field: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.remedy}"
+
+
 def describe(error: ValidationError) -> str:
     """One line for up to five mistakes, each with the field's path."""
-    mistakes = [_mistake(detail) for detail in error.errors(include_url=False, include_input=False)]
-    more = len(mistakes) - _SHOWN
-    return "; ".join(mistakes[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+    found = mistakes(error)
+    more = len(found) - _SHOWN
+    return "; ".join(map(str, found[:_SHOWN])) + (f"; and {more} more" if more > 0 else "")
 
 
-def _mistake(detail: ErrorDetails) -> str:
+def mistakes(error: ValidationError) -> list[Mistake]:
+    """All that is wrong, in the order of the fields."""
+    return [_mistake(detail) for detail in error.errors(include_url=False, include_input=False)]
+
+
+def _mistake(detail: ErrorDetails) -> Mistake:
     context = detail.get("ctx", {})
-    path = _path(detail["loc"]) + context.get("path", "")
+    below = context.get("path", "")
+    path = _path(detail["loc"]) + below
     template = _REMEDIES.get(detail["type"])
-    remedy = template.format(**context) if template else detail["msg"]
-    return f"{path.lstrip('.') or 'the object'}: {remedy}"
+    return Mistake(
+        steps=(*detail["loc"], *filter(None, below.split("."))),
+        field=path.lstrip(".") or "the object",
+        remedy=template.format(**context) if template else detail["msg"],
+    )
 
 
 def _path(location: tuple[int | str, ...]) -> str:

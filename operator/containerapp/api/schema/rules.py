@@ -8,23 +8,31 @@ Nothing here knows a particular field.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from functools import cache
+from itertools import pairwise
+from textwrap import dedent
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
+    ValidationError,
+    create_model,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from pydantic.json_schema import JsonSchemaValue
 
@@ -54,7 +62,11 @@ class Rule:
         """The value itself, or an error that carries the rule's message."""
         if self.holds(value):
             return value
-        raise PydanticCustomError("rule", "{message}", {"message": self.message, "path": self.path})
+        raise self.error()
+
+    def error(self) -> PydanticCustomError:
+        """What is said of a value for which the rule does not hold."""
+        return PydanticCustomError("rule", "{message}", {"message": self.message, "path": self.path})
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
@@ -122,6 +134,34 @@ def is_empty(value: Any) -> bool:
     return not value
 
 
+def docstrings_of(model: type[BaseModel]) -> dict[str, str]:
+    """Return the docstrings below the fields of a model and of its bases, by the name of the field.
+
+    Read from the source by those who write a schema. Pydantic reads them for each model as it is imported
+    (`use_attribute_docstrings`), which is a quarter of what a start of the command line costs.
+    """
+    found: dict[str, str] = {}
+    for each in reversed(model.__mro__):
+        if issubclass(each, BaseModel) and each is not BaseModel:
+            (parsed,) = ast.parse(dedent(inspect.getsource(each))).body
+            assert isinstance(parsed, ast.ClassDef)  # noqa: S101 - the source of a class
+            found |= dict(_docstrings(parsed))
+    return found
+
+
+def _docstrings(parsed: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """Yield name and docstring of the annotated names that have one."""
+    for field, below in pairwise(parsed.body):
+        match field, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str() as text)),
+            ):
+                yield name, inspect.cleandoc(text)
+            case _:
+                continue
+
+
 class ApiModel(BaseModel):
     """Base of every object of the API: camelCase outside, frozen, unknown fields refused, rules upheld."""
 
@@ -132,7 +172,6 @@ class ApiModel(BaseModel):
         serialize_by_alias=True,
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
     )
     rules: ClassVar[tuple[Rule, ...]] = ()
 
@@ -142,9 +181,12 @@ class ApiModel(BaseModel):
         # The API server drops nulls before it applies defaults; so do we.
         if isinstance(data, dict) and None in data.values():
             data = {key: value for key, value in data.items() if value is not None}
-        model = handler(data)
-        for rule in cls.rules:
-            rule.check(model)
+        try:
+            model = handler(data)
+        except ValidationError as error:
+            raise _with_rules(cls, data, error) from None
+        if found := [_detail(rule.error(), data) for rule in _broken(cls.rules, model)]:
+            raise ValidationError.from_exception_data(cls.__name__, found)
         return model
 
     @classmethod
@@ -152,11 +194,71 @@ class ApiModel(BaseModel):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         reference = handler(schema)
+        written = handler.resolve_ref_schema(reference)
+        properties, described = written.get("properties", {}), docstrings_of(cls)
+        for name in cls.model_fields.keys() & described.keys():
+            properties[cls.model_fields[name].alias or name]["description"] = described[name]
         if cls.rules:
-            written = handler.resolve_ref_schema(reference)
             written[VALIDATIONS] = [rule.validation() for rule in cls.rules]
         return reference
 
     def dump(self) -> dict[str, Any]:
         """The object as it is written in a manifest: what was set, by its outside names."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def _broken(rules: Iterable[Rule], model: ApiModel, *, sound: bool = True) -> Iterator[Rule]:
+    """Yield the rules that do not hold.
+
+    In a model that is not `sound` a rule that cannot be judged is left out: it reads a field that is wrong, or counts
+    on another rule.
+    """
+    for rule in rules:
+        try:
+            holds = rule.holds(model)
+        except Exception:
+            if sound:
+                raise
+            continue
+        if not holds:
+            sound = False
+            yield rule
+
+
+def _with_rules(cls: type[ApiModel], data: Any, error: ValidationError) -> ValidationError:
+    """Add the rules that do not hold whatever the wrong fields are meant to be, so that all is mended at once."""
+    details = error.errors(include_url=False)
+    found = [
+        _detail(PydanticCustomError(each["type"], each["msg"], each.get("ctx")), each["input"], each["loc"])
+        for each in details
+    ]
+    wrong = {each["loc"][0] for each in details if each["loc"]}
+    if isinstance(data, dict) and wrong:
+        unset = {name: field.alias for name, field in cls.model_fields.items() if wrong & {name, field.alias}}
+        given = {key: data[key] for key in data.keys() - wrong - unset.keys() - {*unset.values()}}
+        model = _without_rules(cls).model_validate(given)
+        for name in unset:
+            del model.__dict__[name]  # to read it is an AttributeError from now on
+        found += [_detail(rule.error(), data) for rule in _broken(cls.rules, model, sound=False)]
+    return ValidationError.from_exception_data(error.title, found)
+
+
+@cache
+def _without_rules(cls: type[ApiModel]) -> type[ApiModel]:
+    """Return the model without its rules, in which no field is required."""
+    optional: dict[str, Any] = {
+        name: Annotated[field.annotation, *field.metadata, Field(default=None)]
+        for name, field in cls.model_fields.items()
+        if field.is_required()
+    }
+    return create_model(cls.__name__, __base__=cls, rules=(ClassVar[tuple[Rule, ...]], ()), **optional)
+
+
+def _detail(error: PydanticCustomError, value: Any, place: tuple[int | str, ...] = ()) -> InitErrorDetails:
+    return InitErrorDetails(type=error, loc=place, input=value)
+
+
+class StatusModel(ApiModel):
+    """Base of what the operator writes and reads back: a field that a newer operator wrote is ignored."""
+
+    model_config = ConfigDict(extra="ignore")

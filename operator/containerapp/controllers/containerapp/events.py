@@ -40,12 +40,25 @@ def transitions(old: Manifest, new: Manifest) -> Iterator[Event]:
     if ready.get("status") == "True" and turned(old, new, "Ready"):
         if ready["reason"] == "Suspended":
             yield suspended()
-        else:
+        elif ready["reason"] == "Running":
             yield rolled_out(image.get("requested", ""), image.get("digest", ""), new.get("readyReplicas", 0))
     if after.get("Stalled") and turned(old, new, "Stalled"):
         yield stalled(after["Stalled"]["reason"], after["Stalled"]["message"])
+    if after.get("Moving") and turned(old, new, "Moving"):
+        yield from _move(after["Moving"])
     if turned(old, new, "ImageResolved"):
         yield from _news(after.get("ImageResolved", {}))
+
+
+def _move(condition: Manifest) -> Iterator[Event]:
+    """Yield that the only Pod leaves its node, or has waited in vain; its end is no event of its own."""
+    match condition["reason"]:
+        case "StartingElsewhere":
+            yield Event(type="Normal", reason="Moving", message=condition["message"])
+        case "ReplacementLate":
+            yield Event(type="Warning", reason="ReplacementLate", message=condition["message"])
+        case _:
+            return
 
 
 def _news(image: Manifest) -> Iterator[Event]:

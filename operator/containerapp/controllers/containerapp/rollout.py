@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from containerapp.core.model import Manifest
+from containerapp.core.model import Manifest, Query
+
+RESIZING = "containerapp.dev/resizing"
+"""On a Deployment: its Pods are given other resources while it is paused."""
+MOVING = "containerapp.dev/moving"
+"""On a Deployment: which Pod leaves its node, by its uid, and since when; a second one may run beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +28,8 @@ class Rollout:
     ready: int
     available: int
     paused: bool
+    resizing: bool
+    moving: bool
     deadline_exceeded: bool
     failure: str | None
 
@@ -34,29 +41,36 @@ class Rollout:
         conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
         failure = conditions.get("ReplicaFailure", {})
         observed = status.get("observedGeneration", 0) >= metadata.get("generation", 1)
+        annotations = metadata.get("annotations") or {}
+        moving = MOVING in annotations
         late = conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded"
         return cls(
             exists=deployment is not None,
             observed=observed,
-            desired=spec.get("replicas", 1),
+            desired=min(spec.get("replicas", 1), 1) if moving else spec.get("replicas", 1),
             total=status.get("replicas", 0),
             updated=status.get("updatedReplicas", 0),
             ready=status.get("readyReplicas", 0),
             available=status.get("availableReplicas", 0),
             paused=bool(spec.get("paused")),
+            resizing=RESIZING in annotations,
+            moving=moving,
             deadline_exceeded=observed and late,
             failure=failure.get("message") if failure.get("status") == "True" else None,
         )
 
     @property
     def complete(self) -> bool:
-        """Whether exactly the Pods of the newest template run, all of them available."""
+        """Whether exactly the Pods of the newest template run, all of them available; a move may have one more."""
+        spare = self.available - self.desired
         return (
             self.exists
+            and not self.resizing
             and self.observed
-            and self.updated == self.desired
+            and self.updated >= self.desired
             and self.total == self.updated
-            and self.available == self.desired
+            and spare >= 0
+            and (self.moving or self.updated == self.desired)
         )
 
     @property
@@ -68,3 +82,25 @@ class Rollout:
     def serves(self) -> bool:
         """Whether at least one Pod of the newest template is available for certain."""
         return self.observed and self.available > self.total - self.updated
+
+
+def pods_query(deployment: Manifest, namespace: str) -> Query:
+    """Return the question for all Pods of the Deployment."""
+    labels = deployment["spec"]["selector"]["matchLabels"]
+    return Query(
+        path=f"/api/v1/namespaces/{namespace}/pods",
+        selector=",".join(f"{name}={value}" for name, value in labels.items()),
+    )
+
+
+def ended(deployment: Manifest) -> Manifest:
+    """Return the Deployment as it is once its rollout has ended well."""
+    if Rollout.of(deployment).complete:
+        return deployment
+    pods = deployment["spec"].get("replicas", 1)
+    counts = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+    status = {
+        "observedGeneration": deployment["metadata"].get("generation", 1),
+        **dict.fromkeys(counts, pods),
+    }
+    return {**deployment, "status": status}

@@ -11,11 +11,15 @@ from collections.abc import Mapping
 
 from containerapp.api.containerapp import ContainerApp
 from containerapp.api.schema import API_VERSION
+from containerapp.controllers.pods.workload import OWNER_LABELS, Workload
 from containerapp.core.model import (
     APP_LABEL,
+    DIGEST_ANNOTATION,
+    IMAGE_ANNOTATION,
     MANAGED_BY_LABEL,
     MANAGER,
     NAME_LABEL,
+    REFRESH_ANNOTATION,
     STABLE,
     TRACK_LABEL,
     VERSION_LABEL,
@@ -38,7 +42,7 @@ def track_selector(app: ContainerApp) -> dict[str, str]:
 
 
 def metadata(
-    app: ContainerApp, *, image: PinnedImage | None = None, annotations: Mapping[str, str] | None = None
+    app: Workload, *, image: PinnedImage | None = None, annotations: Mapping[str, str] | None = None
 ) -> Manifest:
     """Metadata of a child that is named like its app, owned and labelled by it."""
     base = {
@@ -50,21 +54,30 @@ def metadata(
     return base | ({"annotations": dict(annotations)} if annotations else {})
 
 
-def labels(app: ContainerApp, image: PinnedImage | None = None) -> dict[str, str]:
+def labels(app: Workload, image: PinnedImage | None = None) -> dict[str, str]:
     """Our own label and the recommended ones; with the version for what changes with every release anyway.
 
     No `instance`: Argo CD may track its own resources by it.
     """
     tag = image.tag if image else None
     return {
-        APP_LABEL: app.metadata.name,
+        OWNER_LABELS[app.kind]: app.metadata.name,
         NAME_LABEL: app.metadata.name,
         MANAGED_BY_LABEL: MANAGER,
         **({VERSION_LABEL: tag} if tag and _LABEL_VALUE.fullmatch(tag) else {}),
     }
 
 
-def owner_reference(app: ContainerApp) -> Manifest:
+def image_annotations(image: PinnedImage) -> dict[str, str]:
+    """Return which reference the digest that runs was resolved from, and which refresh it answers."""
+    return {
+        IMAGE_ANNOTATION: image.reference,
+        **({DIGEST_ANNOTATION: image.digest} if image.digest else {}),
+        **({REFRESH_ANNOTATION: image.refresh} if image.refresh is not None else {}),
+    }
+
+
+def owner_reference(app: Workload) -> Manifest:
     """Reference by which the garbage collector removes a child together with its app."""
     return {
         "apiVersion": API_VERSION,
@@ -76,6 +89,6 @@ def owner_reference(app: ContainerApp) -> Manifest:
     }
 
 
-def service_account_name(app: ContainerApp) -> str:
+def service_account_name(app: Workload) -> str:
     """Return the account that the Pods run as: the user's own, or one named like the app."""
     return app.spec.service_account_name or app.metadata.name

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from containerapp.api.containerapp import ContainerApp
 from containerapp.api.workload import Autoscaling
 from containerapp.controllers.containerapp.inputs import Inputs
+from containerapp.controllers.containerapp.scaling import by_keda
 from containerapp.controllers.pods.metadata import metadata
 from containerapp.controllers.pods.template import CONTAINER
 from containerapp.core.model import Child, Manifest, Prune, Resource
@@ -20,10 +21,10 @@ _DEFAULT_CPU = 70
 """Leaves room for the time that a new Pod takes to start."""
 
 
-def render(app: ContainerApp, _inputs: Inputs) -> Iterator[Manifest]:
-    """Yield the app's HorizontalPodAutoscaler, if load decides how many Pods run."""
+def render(app: ContainerApp, inputs: Inputs) -> Iterator[Manifest]:
+    """Yield the app's HorizontalPodAutoscaler, if load decides how many Pods run, and KEDA makes none."""
     autoscaling = app.spec.autoscaling
-    if autoscaling is None:
+    if autoscaling is None or by_keda(app) is not None:
         return
     yield {
         "apiVersion": "autoscaling/v2",
@@ -31,12 +32,18 @@ def render(app: ContainerApp, _inputs: Inputs) -> Iterator[Manifest]:
         "metadata": metadata(app),
         "spec": {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": app.metadata.name},
-            "minReplicas": autoscaling.min_replicas,
+            "minReplicas": _fewest(app, autoscaling, inputs),
             "maxReplicas": autoscaling.max_replicas,
             "metrics": _metrics(autoscaling),
             "behavior": autoscaling.behavior.model_dump(by_alias=True, mode="json"),
         },
     }
+
+
+def _fewest(app: ContainerApp, autoscaling: Autoscaling, inputs: Inputs) -> int:
+    """Kubernetes starts Pods of a Deployment without any where 0 is the least: a suspended app may not have that."""
+    fewest = max(autoscaling.min_replicas, inputs.fewest_pods)
+    return max(1, fewest) if app.spec.suspend else fewest
 
 
 def _metrics(autoscaling: Autoscaling) -> list[Manifest]:
@@ -68,5 +75,6 @@ CHILD = Child(
         api_version="autoscaling/v2", kind="HorizontalPodAutoscaler", plural="horizontalpodautoscalers"
     ),
     render=render,
+    overridable=True,
     prune=Prune.NOW,
 )

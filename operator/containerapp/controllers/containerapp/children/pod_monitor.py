@@ -46,6 +46,7 @@ CHILD = Child(
         install="Install the Prometheus Operator, for example with the Helm chart kube-prometheus-stack.",
     ),
     render=render,
+    overridable=True,
     condition="Monitored",
     purpose="Nothing scrapes the metrics of the app.",
 )

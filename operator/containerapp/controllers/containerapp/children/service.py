@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from containerapp.api.containerapp import ContainerApp, ContainerPort
+from containerapp.api.containerapp import ContainerApp
+from containerapp.api.ports import ContainerPort, Port, Service
+from containerapp.controllers.containerapp.exposure.nlb import nlb_annotations, nlb_spec
 from containerapp.controllers.containerapp.inputs import Inputs
 from containerapp.controllers.pods.metadata import app_selector, metadata
 from containerapp.core.model import Child, Manifest, Resource
@@ -20,18 +22,40 @@ def render(app: ContainerApp, inputs: Inputs) -> Iterator[Manifest]:
     service = app.spec.wanted_service()
     if service is None:
         return
-    load_balancer_class = service.load_balancer_class
+    expose, route = app.spec.expose, inputs.route
     yield {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(app, annotations=service.annotations),
+        "metadata": metadata(app, annotations=_annotations(app, inputs, service)),
         "spec": {
             "type": service.type,
             "selector": app_selector(app),
             "ports": _ports(app, inputs),
-            **({"loadBalancerClass": load_balancer_class} if load_balancer_class else {}),
+            **_options(service),
+            **(nlb_spec(expose, route) if expose and route and route.leads_by("nlb") else {}),
         },
     }
+
+
+def _annotations(app: ContainerApp, inputs: Inputs, service: Service) -> dict[str, str]:
+    expose, route = app.spec.expose, inputs.route
+    if expose is None or route is None or not route.leads_by("nlb"):
+        return service.annotations
+    return {**nlb_annotations(app, expose), **service.annotations, **expose.annotations}
+
+
+def _options(service: Service) -> Manifest:
+    options = {
+        "clusterIP": "None" if service.headless else None,
+        "loadBalancerClass": service.load_balancer_class,
+        "sessionAffinity": service.session_affinity,
+        "internalTrafficPolicy": service.internal_traffic_policy,
+        "externalTrafficPolicy": service.external_traffic_policy,
+        "trafficDistribution": service.traffic_distribution,
+        "ipFamilyPolicy": service.ip_family_policy,
+        "ipFamilies": list(service.ip_families) or None,
+    }
+    return {key: value for key, value in options.items() if value is not None}
 
 
 def _ports(app: ContainerApp, inputs: Inputs) -> list[Manifest]:
@@ -81,7 +105,7 @@ def _kept(port: Manifest, taken: set[str]) -> Manifest:
     return {key: value for key, value in port.items() if key != "nodePort"} | {"name": name}
 
 
-def _port(port: ContainerPort, listener: ContainerPort) -> Manifest:
+def _port(port: ContainerPort, listener: Port) -> Manifest:
     return {
         "name": port.name,
         "port": port.service_port or port.container_port,
@@ -91,4 +115,6 @@ def _port(port: ContainerPort, listener: ContainerPort) -> Manifest:
     }
 
 
-CHILD = Child(resource=Resource(api_version="v1", kind="Service", plural="services"), render=render)
+CHILD = Child(
+    resource=Resource(api_version="v1", kind="Service", plural="services"), render=render, overridable=True
+)

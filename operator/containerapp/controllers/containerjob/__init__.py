@@ -1,0 +1,1 @@
+"""ContainerJob: a container image that runs to completion on the cluster."""

@@ -1,0 +1,1 @@
+"""The child kinds of a ContainerJob, one file each; no renderer sees another's output."""

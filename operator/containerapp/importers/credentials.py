@@ -1,0 +1,28 @@
+"""Which environment variables are credentials: those that are copied to a Secret and not into a manifest.
+
+By the name, or by what the value looks like. A reference (an ARN, a path, an address without a password) is none.
+"""
+
+from __future__ import annotations
+
+import re
+
+_NAME = re.compile(
+    r"(password|passwd|passphrase|secret|token|credentials?|[_-]pwd|[_-]pass|[_-]dsn"
+    r"|(api|private|access|auth|secret|signing|encryption|license|jwt|master|account|app)[_-]?key)"
+    r"([_-]?(id|[0-9]+|base64|b64))?$",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(
+    r"://[^/\s:@]*:[^/\s@]+@|-----BEGIN [A-Z ]*PRIVATE KEY|\b(AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}"
+    r"|\bxox[abprs]-|\beyJ[A-Za-z0-9_-]+\.eyJ|\bsk-[A-Za-z0-9_-]{20,}|(password|pwd)=[^;&\s]+",
+    re.IGNORECASE,
+)
+_REFERENCE = re.compile(r"arn:.*|/.*|https?://[^@]*|true|false|yes|no|none|null|", re.IGNORECASE)
+
+
+def is_credential(name: str, value: str) -> bool:
+    """Whether a variable's value must not be read by everyone who reads the manifest."""
+    if _VALUE.search(value):
+        return True
+    return bool(_NAME.search(name)) and not _REFERENCE.fullmatch(value)
