@@ -117,7 +117,13 @@ class Cluster:
         return self._run("helm", *arguments, stdin=None, timeout=timeout)
 
     def kubeconfig_for_service_account(self, namespace: str, name: str, *, duration: str = "12h") -> Path:
-        """Write a kubeconfig that acts as an existing service account, by a token of its own."""
+        """Write a kubeconfig that acts as a service account, by a token of its own.
+
+        Raise `CommandError` unless the account is there within half a minute: a namespace's `default` comes after it.
+        """
+        self.kubectl(
+            "wait", "--for=create", f"serviceaccount/{name}", f"--namespace={namespace}", "--timeout=30s"
+        )
         token = self.kubectl(
             "create", "token", name, f"--namespace={namespace}", f"--duration={duration}"
         ).strip()

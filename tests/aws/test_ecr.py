@@ -95,6 +95,29 @@ async def test_a_multi_arch_image_keeps_the_digest_of_its_index(
     assert await source.resolve([reference]) == {reference: INDEX_DIGEST}
 
 
+async def test_an_index_says_what_its_images_are_built_for(
+    ecr: Callable[[str], ECRClient], source: EcrSource
+) -> None:
+    """An image that stands alone does not, nor one that is gone; nor does anybody where ECR is not asked."""
+    client = ecr(REGION)
+    alone = _push(client, "shop", "alone")
+    platforms = [{"os": "linux", "architecture": name} for name in ("amd64", "arm64")]
+    client.put_image(
+        repositoryName="shop",
+        imageManifest=json.dumps(
+            {"schemaVersion": 2, "manifests": [{"platform": each} for each in platforms]}
+        ),
+        imageManifestMediaType=ACCEPTED_MEDIA_TYPES[0],
+        imageTag="multi",
+        imageDigest=INDEX_DIGEST,
+    )
+    assert await source.architectures(_reference(f"shop@{INDEX_DIGEST}")) == {"amd64", "arm64"}
+    assert await source.architectures(_reference(f"shop@{alone}")) == frozenset()
+    assert await source.architectures(_reference(f"shop@sha256:{'0' * 64}")) == frozenset()
+    assert await source.architectures(_reference(f"none@{alone}")) == frozenset()
+    assert await source.architectures(parse(f"ghcr.io/acme/shop@{alone}", default_registry="")) == frozenset()
+
+
 async def test_a_chart_beside_the_images_is_no_image(
     credentials: pytest.MonkeyPatch,
 ) -> None:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Thread
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -24,6 +24,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 def digest_of(text: str) -> str:
@@ -97,20 +98,29 @@ class Registry:
         self._server.server_close()
         self._server = None
 
-    def push(self, tag: str, content: str, repository: str = "shop") -> str:
-        """Let the tag point to the image that `content` stands for; return its digest."""
+    def push(
+        self, tag: str, content: str, repository: str = "shop", architectures: Sequence[str] = ()
+    ) -> str:
+        """Let the tag point to the image that `content` stands for; return its digest.
+
+        With `architectures` it is an index of images for these.
+        """
         ecr = self.ecr()
         try:
             known = {item["repositoryName"] for item in ecr.describe_repositories()["repositories"]}
             if repository not in known:
                 ecr.create_repository(repositoryName=repository)
             digest = digest_of(content)
-            manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "annotations": {"content": content}}
+            media_type = INDEX if architectures else MANIFEST
+            manifest = {"schemaVersion": 2, "mediaType": media_type, "annotations": {"content": content}}
+            if architectures:
+                platforms = [{"os": "linux", "architecture": each} for each in architectures]
+                manifest["manifests"] = [{"platform": each} for each in platforms]
             for name in (f"kept-{digest[-12:]}", tag):  # moto drops an image with its last tag; ECR keeps it
                 ecr.put_image(
                     repositoryName=repository,
                     imageManifest=json.dumps(manifest),
-                    imageManifestMediaType=MANIFEST,
+                    imageManifestMediaType=media_type,
                     imageTag=name,
                     imageDigest=digest,
                 )

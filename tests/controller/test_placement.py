@@ -122,6 +122,19 @@ def test_what_nodes_cannot_give_is_said(world: World) -> None:
     )
 
 
+def test_an_image_that_is_not_built_for_the_nodes_is_refused(world: World) -> None:
+    """By the index of the image, before a Pod starts; what runs runs on, and a push for both is found by itself."""
+    world.registry.push("intel", "shop intel", architectures=["amd64"])
+    world.run("built", port=8080, image="shop:intel", placement={"architectures": ["amd64"]})
+    before = world.get("Deployment", "built")["metadata"]["generation"]
+    world.apply("built", port=8080, image="shop:intel", placement={"architectures": ["amd64", "arm64"]})
+    said = world.await_condition("built", "ImageResolved", "False", "ArchitectureMissing")
+    assert "is built for amd64, and not for arm64" in said["message"]
+    assert world.get("Deployment", "built")["metadata"]["generation"] == before
+    world.registry.push("both", "shop both", architectures=["amd64", "arm64"])
+    world.run("built", port=8080, image="shop:both", placement={"architectures": ["amd64", "arm64"]})
+
+
 def test_a_bad_affinity_is_refused_in_the_api_servers_words(world: World) -> None:
     """The definition does not know its fields; nothing is created of a Deployment that cannot be."""
     bad: Manifest = {

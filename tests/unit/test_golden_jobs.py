@@ -39,8 +39,9 @@ class _Known:
         *,
         request: str | None = None,  # noqa: ARG002 - likewise
         known: str | None = None,  # noqa: ARG002 - likewise
+        architectures: bool = False,  # noqa: ARG002 - likewise
     ) -> Lookup:
-        return Resolved(digest=DIGEST, resolved_at=0.0)
+        return Resolved(digest=DIGEST, resolved_at=0.0, built_for=frozenset({"amd64", "arm64"}))
 
     def runs_by_tag(self, reference: images.ImageReference) -> bool:  # noqa: ARG002 - likewise
         return False

@@ -1,4 +1,4 @@
-"""What an image says of itself: the manifest for Linux in an index, the configuration, the ports. Pure.
+"""What an image says of itself: the images of an index, the configuration, the ports. Pure.
 
 Called by the registry clients with what a registry has returned, so any text is read; what is not as the OCI image
 specification has it is as if it were not there.
@@ -24,6 +24,19 @@ def image_in_index(manifest: bytes | str) -> str | None:
 def config_digest(manifest: bytes | str) -> str | None:
     """Return the digest of the configuration of an image's manifest."""
     return _digest(_parsed(manifest).get("config"))
+
+
+def architectures_in_index(manifest: bytes | str) -> frozenset[str]:
+    """Return the architectures of an index's images for Linux, as in `amd64`; none of what is no index."""
+    platforms = [_platform(each) for each in _entries(_parsed(manifest))]
+    found = (each.get("architecture") for each in platforms if each.get("os") == "linux")
+    return frozenset(each for each in found if isinstance(each, str) and each)
+
+
+def architecture(config: bytes | str) -> frozenset[str]:
+    """Return the architecture that an image's configuration names; none where it does not."""
+    named = _parsed(config).get("architecture")
+    return frozenset({named} if isinstance(named, str) and named else ())
 
 
 def exposed_ports(config: bytes | str) -> tuple[int, ...]:

@@ -147,8 +147,8 @@ class Placement(ApiModel):
             message="placement.architectures names one architecture twice: keep one of them",
         ),
     ] = ()
-    """Architectures that the image is built for, and that nodes may have: `amd64`, `arm64` (Graviton) or both.
-    Default: any node, whatever the image is built for."""
+    """Architectures that nodes may have: `amd64`, `arm64` (Graviton) or both. An image that is not built for each of
+    them is refused. Default: any node, whatever the image is built for."""
     node_selector: NodeLabels = Field(default_factory=dict)
     """Labels that a node must have, in Kubernetes' own terms."""
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] = ()

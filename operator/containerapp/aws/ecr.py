@@ -19,6 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from containerapp.api.artifacts import MANIFEST_TYPES, other_than_image
+from containerapp.api.image_config import architectures_in_index
 from containerapp.aws import errors
 from containerapp.errors import ContainerAppError
 
@@ -69,6 +70,22 @@ class EcrSource:
         for part in await asyncio.gather(*calls):
             answers |= part
         return answers
+
+    async def architectures(self, reference: ImageReference) -> frozenset[str]:
+        """Return what the images of an index are built for, as in `amd64`. Never raise.
+
+        None of an image that stands alone: ECR gives its configuration only to those who may pull it.
+        """
+        if reference.ecr is None:
+            return frozenset()
+        try:
+            response = await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._batch_get_image, reference.ecr, [reference]
+            )
+        except (ClientError, BotoCoreError):
+            return frozenset()
+        manifests = (image.get("imageManifest") or "" for image in response["images"])
+        return frozenset[str]().union(*map(architectures_in_index, manifests))
 
     async def _call(
         self, registry: EcrRegistry, references: Sequence[ImageReference]

@@ -30,6 +30,7 @@ class Tags:
         *,
         request: str | None = None,  # noqa: ARG002 - likewise
         known: str | None = None,  # noqa: ARG002 - likewise
+        architectures: bool = False,  # noqa: ARG002 - likewise
     ) -> Lookup:
         """Return that nothing is known."""
         return Pending()

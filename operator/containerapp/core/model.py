@@ -189,13 +189,15 @@ class Resolved:
     """The tag points to `digest`, as was asked at `resolved_at` (on the resolver's clock).
 
     `stale_error` says why every attempt to ask again since then has failed; `running_gone` that the registry does not
-    have the digest any more that the app has named as the one it runs.
+    have the digest any more that the app has named as the one it runs. `built_for` are the architectures that the image
+    is built for, empty where the registry does not say, None until it has been asked.
     """
 
     digest: str
     resolved_at: float
     stale_error: ContainerAppError | None = None
     running_gone: bool = False
+    built_for: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +215,13 @@ class Digests(Protocol):
     """Answers where tags point, at once, from what is known."""
 
     def lookup(
-        self, reference: ImageReference, app: Key, *, request: str | None = None, known: str | None = None
+        self,
+        reference: ImageReference,
+        app: Key,
+        *,
+        request: str | None = None,
+        known: str | None = None,
+        architectures: bool = False,
     ) -> Lookup:
         """Return what is known of `reference`; see the resolver."""
 

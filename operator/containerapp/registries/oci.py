@@ -20,7 +20,7 @@ import aiohttp
 from yarl import URL
 
 from containerapp.api.artifacts import MANIFEST_TYPES, OCI_MANIFEST, other_than_image
-from containerapp.api.image_config import config_digest, image_in_index
+from containerapp.api.image_config import architecture, architectures_in_index, config_digest, image_in_index
 from containerapp.api.images import DOCKER_HUB, ImageReference, is_digest
 from containerapp.errors import ContainerAppError, Transient
 from containerapp.registries import refusals
@@ -93,10 +93,23 @@ class OciSource:
         except _FAILURES:
             return b""
 
+    async def architectures(self, reference: ImageReference) -> frozenset[str]:
+        """Return what an image is built for, as in `amd64`; none where that is not known. Never raise."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                manifest = (await self._fetch("GET", reference)).body
+                return architectures_in_index(manifest) or architecture(await self._blob(reference, manifest))
+        except _FAILURES:
+            return frozenset()
+
     async def _config(self, reference: ImageReference) -> bytes:
         manifest = (await self._fetch("GET", reference)).body
         if (one := image_in_index(manifest)) is not None:
             manifest = (await self._fetch("GET", reference, one)).body
+        return await self._blob(reference, manifest)
+
+    async def _blob(self, reference: ImageReference, manifest: bytes) -> bytes:
+        """Return the configuration that the manifest of an image names; empty of what names none."""
         digest = config_digest(manifest)
         return (await self._fetch("GET", reference, digest, "blobs")).body if digest else b""
 

@@ -42,6 +42,12 @@ class DigestSource(Protocol):
         A reference by digest is answered with that digest where the registry has it.
         """
 
+    async def architectures(self, reference: ImageReference) -> frozenset[str]:
+        """Return what the image of a reference by digest is built for, as in `amd64`; none where that is not known.
+
+        Never raises for what a registry does.
+        """
+
 
 class DigestResolver:
     """Answers where tags point, without ever making the caller wait. Lives on one event loop."""
@@ -69,7 +75,13 @@ class DigestResolver:
         self._wake = asyncio.Event()
 
     def lookup(
-        self, reference: ImageReference, app: Key, *, request: str | None = None, known: str | None = None
+        self,
+        reference: ImageReference,
+        app: Key,
+        *,
+        request: str | None = None,
+        known: str | None = None,
+        architectures: bool = False,
     ) -> Lookup:
         """Return what is known of `reference`, and keep it known for as long as `app` asks for it.
 
@@ -82,6 +94,7 @@ class DigestResolver:
                 answer `Pending` until a registry has been asked after this moment, `Failed` when that fails.
             known: the digest that the app runs; an answer that says the same is no news to it. Where the tag
                 points elsewhere, the registry is also asked whether it still has this one (`running_gone`).
+            architectures: whether the registry is also asked what the image is built for (`built_for`).
         """
         if reference.digest is not None:
             raise ValueError(f"{reference} has a digest already")
@@ -90,10 +103,12 @@ class DigestResolver:
             return Failed(error=refusal)
         self._asked_by.setdefault(app, set()).add(reference)
         tag, ask = self._register(reference, app, request)
-        ask.known = known
+        ask.known, ask.architectures = known, architectures
         answer = tag.answer(ask)
+        if tag.lacks_architectures:
+            self._hasten(reference, tag)
         if isinstance(answer, Pending):
-            ask.reported = (known, None, False) if known else None
+            ask.reported = (known, None, False, None) if known else None
             self._hasten(reference, tag)
         else:
             ask.reported = news(answer)
@@ -191,6 +206,7 @@ class DigestResolver:
             answers = await source.resolve(references)
             self._record_all(key, references, answers, asked_at)
             await self._find_gone(key, references, source)
+            await self._find_architectures(key, references, source)
         except Exception:  # noqa: BLE001 - one source's defect must not stop the others
             _LOG.exception("Asking %s for digests failed by a defect of the operator", "/".join(key))
             self._record_all(key, references, {}, asked_at)
@@ -241,6 +257,15 @@ class DigestResolver:
             wanted = {digest for at, digest in doubtful if at == reference}
             tag.gone = frozenset(wanted & (gone | (tag.gone - there)))
 
+    async def _find_architectures(
+        self, key: Repository, references: Sequence[ImageReference], source: DigestSource
+    ) -> None:
+        """Ask what the images are built for whose apps want to know it: once a digest, since it costs a request."""
+        for reference, tag in self._known(key, references).items():
+            if tag.lacks_architectures:
+                image = replace(reference, tag=None, digest=tag.digest)
+                tag.built_for = await source.architectures(image)
+
     def _postpone(self, key: Repository, references: Sequence[ImageReference]) -> None:
         """Ask again a little later: the question was cancelled."""
         for reference in references:
@@ -254,6 +279,7 @@ class DigestResolver:
         if isinstance(answer, str):
             if answer != tag.digest:
                 _LOG.info("%s is %s", reference.canonical, answer)
+                tag.built_for = None
             tag.digest, tag.resolved_at, tag.error, tag.failures = answer, asked_at, None, 0
             return
         if tag.error is None or tag.error.reason != answer.reason:

@@ -14,8 +14,9 @@ from containerapp.errors import ContainerAppError, Transient
 
 NOT_THERE: Final = frozenset({"ImageNotFound", "RepositoryNotFound"})
 
-# What an app has been answered: the digest, the failure's reason and message, whether the running digest is gone.
-News: TypeAlias = tuple[str | None, tuple[str, str] | None, bool]
+# What an app has been answered: the digest, the failure's reason and message, whether the running digest is gone, and
+# the architectures.
+News: TypeAlias = tuple[str | None, tuple[str, str] | None, bool, frozenset[str] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +48,13 @@ class Timing:
 class Ask:
     """One app's interest in a tag. Only answers to questions put at `since` or later will do for it.
 
-    `known` is the digest that the app runs.
+    `known` is the digest that the app runs; `architectures` whether it wants to know what the image is built for.
     """
 
     since: float
     request: str | None
     known: str | None = None
+    architectures: bool = False
     reported: News | None = None
 
 
@@ -60,7 +62,7 @@ class Ask:
 class Tag:
     """What is known of one tag. Times are those at which the question was put, not answered.
 
-    `gone` are the digests that apps run and the registry no longer has.
+    `gone` are the digests that apps run and the registry no longer has; `built_for` is of `digest`, as in `Resolved`.
     """
 
     due: float = math.inf
@@ -71,6 +73,7 @@ class Tag:
     failed_at: float = 0.0
     failures: int = 0
     gone: frozenset[str] = frozenset()
+    built_for: frozenset[str] | None = None
 
     def answer(self, ask: Ask) -> Lookup:
         """Return what `ask` is answered."""
@@ -87,6 +90,12 @@ class Tag:
         """Whether the registry has said where the tag points now, or that it is not there."""
         return self.error is None or self.error.reason in NOT_THERE
 
+    @property
+    def lacks_architectures(self) -> bool:
+        """Whether an app waits for them, and the registry can be asked."""
+        wanted = any(ask.architectures for ask in self.asks.values())
+        return wanted and self.built_for is None and self.digest is not None and self.error is None
+
     def doubtful(self) -> set[str]:
         """Return the digests that apps run, of which the last answer does not say whether they are there."""
         present = self.digest if self.error is None else None
@@ -94,14 +103,18 @@ class Tag:
         return running - {present} if self.is_answered else set()
 
     def _resolved(self, digest: str, ask: Ask) -> Resolved:
-        gone = ask.known in self.gone
+        unknown = None if self.error is None else frozenset[str]()
         return Resolved(
-            digest=digest, resolved_at=self.resolved_at, stale_error=self.error, running_gone=gone
+            digest=digest,
+            resolved_at=self.resolved_at,
+            stale_error=self.error,
+            running_gone=ask.known in self.gone,
+            built_for=(unknown if self.built_for is None else self.built_for) if ask.architectures else None,
         )
 
 
 def news(answer: Resolved | Failed) -> News:
     """Return what an answer says, to be compared with what was said before."""
     error = answer.error if isinstance(answer, Failed) else answer.stale_error
-    digest = answer.digest if isinstance(answer, Resolved) else None
-    return digest, (error.reason, error.message) if error else None, answer.running_gone
+    digest, built_for = (answer.digest, answer.built_for) if isinstance(answer, Resolved) else (None, None)
+    return digest, (error.reason, error.message) if error else None, answer.running_gone, built_for

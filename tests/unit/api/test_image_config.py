@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from containerapp.api.image_config import config_digest, exposed_ports, image_in_index
+from containerapp.api.image_config import (
+    architecture,
+    architectures_in_index,
+    config_digest,
+    exposed_ports,
+    image_in_index,
+)
 
 DIGESTS = [f"sha256:{number:064x}" for number in range(4)]
 
@@ -37,6 +43,37 @@ def _entry(number: int, os: str, architecture: str) -> dict[str, Any]:
 def test_an_index_leads_to_the_image_for_linux(entries: Any, digest: str | None) -> None:
     """That for amd64 before the others; attestations are of no platform."""
     assert image_in_index(json.dumps({"manifests": entries})) == digest
+
+
+@pytest.mark.parametrize(
+    ("entries", "architectures"),
+    [
+        (
+            [_entry(0, "unknown", "unknown"), _entry(1, "linux", "arm64"), _entry(2, "linux", "amd64")],
+            {"amd64", "arm64"},
+        ),
+        ([_entry(3, "windows", "amd64"), _entry(1, "linux", "arm64")], {"arm64"}),
+        ([{"platform": {"os": "linux", "architecture": 5}}, {"platform": {"os": "linux"}}, "odd"], set()),
+        ("odd", set()),
+    ],
+)
+def test_an_index_says_what_its_images_are_built_for(entries: Any, architectures: set[str]) -> None:
+    """Those for Linux; attestations are of no platform."""
+    assert architectures_in_index(json.dumps({"manifests": entries})) == architectures
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ('{"architecture": "arm64"}', {"arm64"}),
+        ('{"architecture": 5}', set()),
+        ("{}", set()),
+        ("<html>", set()),
+    ],
+)
+def test_a_configuration_says_what_its_image_is_built_for(config: str, named: set[str]) -> None:
+    """Of an image that stands alone there is no index."""
+    assert architecture(config) == named
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from containerapp.controllers.containerapp.controller import (
 )
 from containerapp.controllers.containerapp.status import compute_status
 from containerapp.controllers.workloads.image import Pinned, Resolving
-from containerapp.core.model import Failed, Gathered, Key, Lookup, Manifest, Outcome, Pending, Resolved, View
+from containerapp.core.model import Failed, Gathered, Lookup, Manifest, Outcome, Pending, Resolved, View
 from containerapp.errors import Blocked
 from tests.builders import (
     DEPLOYMENT,
@@ -45,11 +45,8 @@ class Answering:
         """Take the answer."""
         self.answer = answer
 
-    def lookup(
-        self, _reference: ImageReference, _app: Key, *, request: str | None = None, known: str | None = None
-    ) -> Lookup:
+    def lookup(self, *_: object, **__: object) -> Lookup:
         """Return the answer."""
-        del request, known
         return self.answer
 
     def forget(self, *_: object, **__: object) -> None:

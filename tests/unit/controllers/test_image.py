@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import pytest
 
@@ -179,6 +179,7 @@ class Answering:
         """Without an `answer`, to ask is an error."""
         self.answer = answer
         self.asked: list[tuple[str, str | None, str | None]] = []
+        self.architectures = False
         self.kept: set[str] | None = None
 
     def lookup(
@@ -188,11 +189,13 @@ class Answering:
         *,
         request: str | None = None,
         known: str | None = None,
+        architectures: bool = False,
     ) -> Lookup:
         """Return the answer."""
         assert app == KEY
         assert self.answer is not None
         self.asked.append((str(reference), request, known))
+        self.architectures = architectures
         return self.answer
 
     def forget(self, app: Key, *, but: Collection[images.ImageReference] = ()) -> None:
@@ -217,9 +220,13 @@ def _found(
     deployment: Manifest | None = None,
     asked: str | None = None,
     platform: Platform | None = None,
+    architectures: Sequence[str] = (),
 ) -> Image:
+    placed = {"placement": {"architectures": list(architectures)}} if architectures else {}
     app = an_app(
-        {"image": image}, status=status, annotations={} if asked is None else {REFRESH_ANNOTATION: asked}
+        {"image": image, **placed},
+        status=status,
+        annotations={} if asked is None else {REFRESH_ANNOTATION: asked},
     )
     live = {} if deployment is None else {DEPLOYMENT: deployment}
     return find_images(a_view(app, live, platform=platform or Platform()), digests)
@@ -294,6 +301,58 @@ def test_what_runs_stays_and_the_registry_is_asked_for_news_alone(
     digests = Answering(answer)
     assert _found(digests, status=status) == image
     assert digests.asked == [(REFERENCE, None, DIGEST)]
+
+
+def _built(*architectures: str, digest: str = DIGEST) -> Resolved:
+    return Resolved(digest=digest, resolved_at=0.0, built_for=frozenset(architectures))
+
+
+@pytest.mark.parametrize("status", [None, _status()])
+@pytest.mark.parametrize(
+    ("answer", "runs"),
+    [
+        (_built("amd64", "arm64"), True),
+        (_built(), True),  # the registry does not say
+        (_built("amd64"), False),
+        (_resolved(), False),  # it has not been asked
+    ],
+)
+def test_an_image_is_built_for_what_placement_names(
+    answer: Lookup, status: Manifest | None, *, runs: bool
+) -> None:
+    """Also where `placement` is edited: what runs by the digest on record would move to nodes that cannot run it."""
+    digests = Answering(answer)
+    found = _found(digests, status=status, architectures=["arm64"])
+    assert isinstance(found, Pinned) == runs
+    assert digests.architectures
+    if not runs:
+        assert found.pin == (pinned() if status else None)
+
+
+def test_what_an_image_is_not_built_for_is_named() -> None:
+    """With what to do about it; the architectures are as the registry has written them, and shown as text."""
+    found = _found(Answering(_built("amd64", "s390x\n")), architectures=["arm64", "amd64"])
+    assert isinstance(found, Unavailable)
+    assert found.error.reason == "ArchitectureMissing"
+    assert found.error.message == (
+        f"{REFERENCE} is built for amd64 and s390x?, and not for arm64, which placement.architectures names. Build and "
+        "push it for arm64, too (docker buildx build --platform), or correct placement.architectures."
+    )
+
+
+@pytest.mark.parametrize("answer", [_built("amd64", digest=NEW_DIGEST), Pending(), Failed(error=DOWN)])
+def test_what_another_image_is_built_for_holds_nothing_up(answer: Lookup) -> None:
+    """The tag has moved, or nobody can tell: what runs by the digest on record runs on, and may be edited."""
+    found = _found(Answering(answer), status=_status(), architectures=["arm64"])
+    assert isinstance(found, Pinned)
+    assert found.pin == pinned()
+
+
+def test_nobody_is_asked_what_an_image_is_built_for_where_any_node_will_do() -> None:
+    """It costs a request."""
+    digests = Answering(_resolved())
+    _found(digests)
+    assert not digests.architectures
 
 
 @pytest.mark.parametrize("answer", [Pending(), Failed(error=DOWN)])

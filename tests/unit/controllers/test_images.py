@@ -37,12 +37,20 @@ class Answers:
         self.answers = answers
         self.asked: list[tuple[str, str | None]] = []
         self.kept: set[str] = set()
+        self.looks_into: dict[str, bool] = {}
 
     def lookup(
-        self, reference: ImageReference, _app: Key, *, request: str | None = None, known: str | None = None
+        self,
+        reference: ImageReference,
+        _app: Key,
+        *,
+        request: str | None = None,
+        known: str | None = None,
+        architectures: bool = False,
     ) -> Lookup:
         """Return the answer."""
         del known
+        self.looks_into[reference.repository.rpartition("/")[2]] = architectures
         self.asked.append((str(reference), request))
         return self.answers.get(reference.repository.rpartition("/")[2], Pending())
 
@@ -110,6 +118,20 @@ def test_a_container_whose_image_is_missing_is_named(error: Any) -> None:
     assert found.error.message.startswith("Container proxy: ")
     assert found.error.message.endswith("correct its image.")
     assert getattr(found.error, "retry_after", None) == getattr(error, "retry_after", None)
+
+
+def test_a_container_that_is_not_built_for_the_nodes_is_named() -> None:
+    """They are the Pod's, so all its images must be built for them."""
+    both = frozenset({"amd64", "arm64"})
+    digests = Answers(
+        shop=Resolved(digest=DIGEST, resolved_at=0.0, built_for=both),
+        proxy=Resolved(digest=NEW_DIGEST, resolved_at=0.0, built_for=frozenset({"amd64"})),
+    )
+    found = _found(digests, {**_WITH_PROXY, "placement": {"architectures": ["arm64"]}})
+    assert isinstance(found, Unavailable)
+    assert found.error.reason == "ArchitectureMissing"
+    assert found.error.message.startswith("Container proxy: docker.io/library/proxy:1 is built for amd64")
+    assert digests.looks_into == {"shop": True, "proxy": True}
 
 
 def test_the_app_comes_first_among_what_is_missing() -> None:

@@ -764,7 +764,8 @@ class Store:
         return web.Response(status=404) if body is None else web.Response(body=body, content_type=OCI)
 
 
-async def _config(contents: dict[str, bytes]) -> bytes:
+@asynccontextmanager
+async def _stored(contents: dict[str, bytes]) -> AsyncIterator[tuple[OciSource, ImageReference]]:
     app = web.Application()
     app.router.add_get("/v2/{path:.*}", Store(contents).answer)
     runner = web.AppRunner(app, access_log=None)
@@ -772,9 +773,19 @@ async def _config(contents: dict[str, bytes]) -> bytes:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         async with opened() as source:
-            return await source.config(_reference(int(runner.addresses[0][1])))
+            yield source, _reference(int(runner.addresses[0][1]))
     finally:
         await runner.cleanup()
+
+
+async def _config(contents: dict[str, bytes]) -> bytes:
+    async with _stored(contents) as (source, reference):
+        return await source.config(reference)
+
+
+async def _architectures(contents: dict[str, bytes]) -> frozenset[str]:
+    async with _stored(contents) as (source, reference):
+        return await source.architectures(reference)
 
 
 async def test_the_configuration_of_an_image_is_read() -> None:
@@ -792,3 +803,18 @@ async def test_a_registry_that_is_not_there_has_no_configuration() -> None:
     """The user is asked for the port then."""
     async with opened() as source:
         assert await source.config(_reference(1)) == b""
+        assert await source.architectures(_reference(1)) == frozenset()
+
+
+async def test_an_image_says_what_it_is_built_for() -> None:
+    """By its index, or alone by its configuration; what is not there is not known, and no error."""
+    one, config = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+    platforms = [{"os": "linux", "architecture": name} for name in ("amd64", "arm64")]
+    index = json.dumps({"manifests": [{"digest": one, "platform": each} for each in platforms]}).encode()
+    manifest = json.dumps({"config": {"digest": config}}).encode()
+    assert await _architectures({"1": index}) == {"amd64", "arm64"}
+    assert await _architectures({"1": manifest, config: b'{"architecture": "arm64"}'}) == {"arm64"}
+    assert await _architectures({"1": manifest, config: CONFIG}) == frozenset()
+    assert await _architectures({"1": manifest}) == frozenset()
+    assert await _architectures({"1": b"{}"}) == frozenset()
+    assert await _architectures({}) == frozenset()

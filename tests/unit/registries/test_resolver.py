@@ -53,6 +53,8 @@ class Source:
     open: asyncio.Event = field(default_factory=asyncio.Event)
     stuck: set[str] = field(default_factory=set)
     defect: Exception | None = None
+    built_for: frozenset[str] = frozenset({"amd64"})
+    looked_into: list[str] = field(default_factory=list)
     running: Counter[str] = field(default_factory=Counter)
     most: Counter[str] = field(default_factory=Counter)
     most_at_all: int = 0
@@ -74,6 +76,12 @@ class Source:
         if self.defect is not None:
             raise self.defect
         return {reference: answer for reference, answer in answers.items() if answer is not None}
+
+    async def architectures(self, reference: ImageReference) -> frozenset[str]:
+        """Answer for every digest alike."""
+        assert reference.digest is not None
+        self.looked_into.append(reference.digest)
+        return self.built_for
 
 
 @dataclass(slots=True, kw_only=True)
@@ -603,6 +611,60 @@ async def test_a_running_digest_that_the_tag_points_to_costs_no_question() -> No
         bench.resolver.lookup(_tag("shop:1"), SHOP, known=ONE)
         await until(lambda: len(bench.source.calls) > 3)
         assert {call for calls in bench.source.calls for call in calls} == {"acme/shop:1"}
+
+
+async def test_what_an_image_is_built_for_is_asked_once_a_digest_and_only_where_it_matters() -> None:
+    """It costs a request, which Docker Hub counts as a pull."""
+    async with running(EAGER) as bench:
+        await bench.answer("shop:1", CART)
+        answer = bench.resolver.lookup(_tag("shop:1"), SHOP, architectures=True)
+        assert isinstance(answer, Resolved)
+        assert answer.built_for is None
+        await until(lambda: bench.called[-1:] == [SHOP])
+        answer = bench.resolver.lookup(_tag("shop:1"), SHOP, architectures=True)
+        assert isinstance(answer, Resolved)
+        assert answer.built_for == frozenset({"amd64"})
+        count = len(bench.source.calls)
+        await until(lambda: len(bench.source.calls) > count + 4)
+        assert bench.source.looked_into == [ONE]
+        other = bench.resolver.lookup(_tag("shop:1"), CART)
+        assert isinstance(other, Resolved)
+        assert other.built_for is None
+        bench.source.default, bench.source.built_for = TWO, frozenset({"amd64", "arm64"})
+        await until(lambda: bench.called[-1:] == [SHOP] and bench.source.looked_into == [ONE, TWO])
+        answer = bench.resolver.lookup(_tag("shop:1"), SHOP, architectures=True)
+        assert isinstance(answer, Resolved)
+        assert answer.built_for == frozenset({"amd64", "arm64"})
+
+
+async def test_an_edit_that_makes_the_architectures_matter_has_them_asked_at_once() -> None:
+    """The tag is known for long; the next refresh is far away."""
+    async with running() as bench:
+        await bench.answer("shop:1")
+        answer = bench.resolver.lookup(_tag("shop:1"), SHOP, known=ONE, architectures=True)
+        assert isinstance(answer, Resolved)
+        assert answer.built_for is None
+        bench.called.clear()
+        await until(lambda: bench.called == [SHOP])
+        answer = bench.resolver.lookup(_tag("shop:1"), SHOP, known=ONE, architectures=True)
+        assert isinstance(answer, Resolved)
+        assert answer.built_for == frozenset({"amd64"})
+
+
+async def test_what_an_image_is_built_for_is_unknown_while_the_registry_is_down() -> None:
+    """Nothing waits for a registry that cannot be asked."""
+    async with running(EAGER) as bench:
+        await bench.answer("shop:1")
+        bench.source.default = DOWN
+        await until(lambda: _stale(bench.resolver.lookup(_tag("shop:1"), SHOP)))
+        answer = bench.resolver.lookup(_tag("shop:1"), SHOP, architectures=True)
+        assert isinstance(answer, Resolved)
+        assert answer.built_for == frozenset()
+        assert bench.source.looked_into == []
+
+
+def _stale(answer: Lookup) -> bool:
+    return isinstance(answer, Resolved) and answer.stale_error is not None
 
 
 def _gone(answer: Lookup) -> bool:

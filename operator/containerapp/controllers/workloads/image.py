@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from containerapp.api.artifacts import printable
 from containerapp.api.images import ImageReference, is_digest, parse
 from containerapp.api.process import Process
 from containerapp.controllers.pods.workload import Workload
@@ -27,7 +28,7 @@ from containerapp.core.model import (
     Resolved,
     View,
 )
-from containerapp.errors import ContainerAppError, InvalidSpec
+from containerapp.errors import Blocked, ContainerAppError, InvalidSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +78,54 @@ def find_image(view: View, digests: Digests) -> Image:
         return Pinned(pin=pin(reference, reference.digest, refresh_token(app)))
     if never_pulls(app.spec) or digests.runs_by_tag(reference):
         return Pinned(pin=by_tag(reference, refresh_token(app)))
-    record = recorded_pin(app, reference, carriers(view))
+    record, wanted = recorded_pin(app, reference, carriers(view)), bool(architectures(app))
     if record is not None and answers_refresh(record, app):
-        return _with_news(app, reference, record, digests.lookup(reference, key, known=record.digest))
-    match digests.lookup(reference, key, request=refresh_token(app)):
-        case Resolved(digest=digest):
-            return Pinned(pin=pin(reference, digest, refresh_token(app)))
-        case Failed(error=failure):
-            return Unavailable(error=failure, pin=record)
-        case Pending():
-            return Resolving(pin=record)
+        answer = digests.lookup(reference, key, known=record.digest, architectures=wanted)
+        if isinstance(answer, Resolved) and answer.digest == record.digest:
+            answer = suited(answer, app, reference)
+            if not isinstance(answer, Resolved):
+                return _without(answer, record)
+        return _with_news(app, reference, record, answer)
+    answer = digests.lookup(reference, key, request=refresh_token(app), architectures=wanted)
+    if isinstance(answer, Resolved):
+        answer = suited(answer, app, reference)
+    if isinstance(answer, Resolved):
+        return Pinned(pin=pin(reference, answer.digest, refresh_token(app)))
+    return _without(answer, record)
+
+
+def _without(answer: Pending | Failed, record: PinnedImage | None) -> Resolving | Unavailable:
+    if isinstance(answer, Failed):
+        return Unavailable(error=answer.error, pin=record)
+    return Resolving(pin=record)
+
+
+def architectures(app: Workload) -> tuple[str, ...]:
+    """Return the architectures that the nodes may have; none where any will do."""
+    return app.spec.placement.architectures if app.spec.placement else ()
+
+
+def suited(answer: Lookup, app: Workload, reference: ImageReference) -> Lookup:
+    """Return `answer`, or why an image that has a digest cannot run on the nodes that `placement` allows.
+
+    Where the registry does not say what the image is built for, it may run; until it has been asked, nobody knows.
+    """
+    needed = architectures(app)
+    if not needed or not isinstance(answer, Resolved):
+        return answer
+    if answer.built_for is None:
+        return Pending()
+    missing = [each for each in needed if each not in answer.built_for] if answer.built_for else []
+    if not missing:
+        return answer
+    lacking, built_for = " and ".join(missing), " and ".join(sorted(map(printable, answer.built_for)))
+    return Failed(
+        error=Blocked(
+            "ArchitectureMissing",
+            f"{reference} is built for {built_for}, and not for {lacking}, which placement.architectures names. Build "
+            f"and push it for {lacking}, too (docker buildx build --platform), or correct placement.architectures.",
+        )
+    )
 
 
 def _with_news(app: Workload, reference: ImageReference, record: PinnedImage, answer: Lookup) -> Pinned:

@@ -21,12 +21,14 @@ from containerapp.controllers.workloads.image import (
     Pinned,
     Resolving,
     Unavailable,
+    architectures,
     by_tag,
     carriers,
     find_image,
     never_pulls,
     pin,
     refresh_token,
+    suited,
 )
 from containerapp.core.model import (
     DIGEST_ANNOTATION,
@@ -77,7 +79,9 @@ def _find(view: View, digests: Digests, container: FurtherContainer, known: Mapp
     digest = reference.digest or known.get(str(reference))
     if digest is not None:
         return pin(reference, digest, token)
-    match digests.lookup(reference, view.key, request=token):
+    wanted = bool(architectures(view.obj))
+    answer = digests.lookup(reference, view.key, request=token, architectures=wanted)
+    match suited(answer, view.obj, reference):
         case Resolved(digest=digest):
             return pin(reference, digest, token)
         case Failed(error=failure):
