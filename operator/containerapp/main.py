@@ -66,7 +66,7 @@ async def run(settings: Settings) -> None:
             stop=stop,
             ecr=ecr,
             backends=_backends(settings, client, metrics),
-            ask_account=AwsAccount(observe=metrics.observe_aws).ask if settings.expose_preflight else None,
+            ask_account=_account(settings, metrics),
             describe_targets=TargetHealth(observe=metrics.observe_aws).describe
             if settings.expose_await_targets
             else None,
@@ -203,6 +203,13 @@ def _backends(settings: Settings, client: Client, metrics: Metrics) -> Mapping[s
         observe=metrics.observe_aws,
     )
     return {"PodIdentityAssociation": associations}
+
+
+def _account(settings: Settings, metrics: Metrics) -> Ask | None:
+    """Return what asks AWS for what the settings want to be looked at; None where that is nothing."""
+    if not (settings.expose_preflight or settings.fargate_check_profiles):
+        return None
+    return AwsAccount(cluster=settings.identity_cluster_name, observe=metrics.observe_aws).ask
 
 
 def _registry_policy(settings: Settings) -> Policy:

@@ -283,6 +283,12 @@ class Settings(BaseSettings):
         description="Whether a rollout behind a load balancer of AWS goes on only as the target group says that new "
         "Pods are healthy. The operator needs the right `elasticloadbalancing:DescribeTargetHealth`.",
     )
+    fargate_check_profiles: bool = Field(
+        default=False,
+        description="Whether an app on Fargate is Ready only where a Fargate profile of the cluster that "
+        "`CONTAINERAPP_IDENTITY_CLUSTER_NAME` names selects its Pods. The operator needs the rights "
+        "`eks:ListFargateProfiles` and `eks:DescribeFargateProfile`.",
+    )
     network_default: Literal["open", "namespace"] = Field(
         default="open",
         description="Who may call an app without `network.allowFrom`: `open` is everyone, `namespace` the Pods of its "

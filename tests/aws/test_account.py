@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 
 from containerapp.aws.account import AwsAccount
-from containerapp.core.account import Certificate
+from containerapp.core.account import FARGATE, LOAD_BALANCERS, Certificate, FargateProfile
 
 ARN = "arn:aws:acm:eu-west-1:123456789012:certificate/0b7e4c1a-5f0d-4f5e-9d43-6a1d7c2b9e01"
 LISTED = {
@@ -26,14 +26,16 @@ class Aws:
 
     def __init__(self) -> None:
         self.clients: dict[str, Any] = {
-            name: boto3.client(name, region_name="eu-west-1") for name in ("elbv2", "acm")
+            name: boto3.client(name, region_name="eu-west-1") for name in ("elbv2", "acm", "eks")
         }
         self.stubs = {name: Stubber(client) for name, client in self.clients.items()}
         for stub in self.stubs.values():
             stub.activate()
         self.seen: list[tuple[str, str]] = []
         self.account = AwsAccount(
-            connect=self.clients.__getitem__, observe=lambda *outcome: self.seen.append(outcome)
+            cluster="prod",
+            connect=self.clients.__getitem__,
+            observe=lambda *outcome: self.seen.append(outcome),
         )
 
     def limits(self, **limits: str) -> None:
@@ -68,7 +70,7 @@ async def test_quotas_and_certificates_are_read_page_by_page(aws: Aws) -> None:
     aws.certificates(big, parameters={**LISTED, "NextToken": "more"})
     described = {"Certificate": {"DomainName": "b.com", "SubjectAlternativeNames": ["b.com", "c.com"]}}
     aws.stubs["acm"].add_response("describe_certificate", described, {"CertificateArn": f"{ARN}2"})
-    found = await aws.account.ask()
+    found = await aws.account.ask(LOAD_BALANCERS)
     assert found.limits == {
         "rules-per-application-load-balancer": 100,
         "targets-per-application-load-balancer": 1000,
@@ -85,7 +87,7 @@ async def test_what_may_not_be_asked_is_not_known(aws: Aws) -> None:
     """The other half is, and each failure has its reason."""
     aws.limits(rules_per_application_load_balancer="100")
     aws.stubs["acm"].add_client_error("list_certificates", "AccessDeniedException")
-    found = await aws.account.ask()
+    found = await aws.account.ask(LOAD_BALANCERS)
     assert (found.certificates, found.limits) == (None, {"rules-per-application-load-balancer": 100})
     assert [error.reason for error in found.errors] == ["AccessDenied"]
     assert "acm:ListCertificates" in found.errors[0].message
@@ -94,10 +96,45 @@ async def test_what_may_not_be_asked_is_not_known(aws: Aws) -> None:
         {"CertificateArn": ARN, "DomainName": "b.com", "HasAdditionalSubjectAlternativeNames": True}
     )
     aws.stubs["acm"].add_client_error("describe_certificate", "AccessDeniedException")
-    found = await aws.account.ask()
+    found = await aws.account.ask(LOAD_BALANCERS)
     assert (found.certificates, found.limits) == (None, None)
     assert [error.reason for error in found.errors] == ["Throttled", "AccessDenied"]
     assert "acm:DescribeCertificate" in found.errors[1].message
+
+
+async def test_the_fargate_profiles_are_read_page_by_page(aws: Aws) -> None:
+    """Each with its selectors; of the rest nothing is asked."""
+    eks, cluster = aws.stubs["eks"], {"clusterName": "prod"}
+    eks.add_response("list_fargate_profiles", {"fargateProfileNames": ["web"], "nextToken": "more"}, cluster)
+    eks.add_response(
+        "list_fargate_profiles", {"fargateProfileNames": ["batch"]}, {**cluster, "nextToken": "more"}
+    )
+    for name, selector in (
+        ("web", {"namespace": "team-*"}),
+        ("batch", {"namespace": "a", "labels": {"b": "c"}}),
+    ):
+        profile = {"fargateProfileName": name, "status": "ACTIVE", "selectors": [selector]}
+        asked = {**cluster, "fargateProfileName": name}
+        eks.add_response("describe_fargate_profile", {"fargateProfile": profile}, asked)
+    found = await aws.account.ask(FARGATE)
+    assert found.profiles == (
+        FargateProfile(name="web", status="ACTIVE", selectors=(("team-*", {}),)),
+        FargateProfile(name="batch", status="ACTIVE", selectors=(("a", {"b": "c"}),)),
+    )
+    assert (found.limits, found.certificates, found.profiles_error) == (None, None, None)
+    assert aws.seen == [("ListFargateProfiles", "ok")]
+
+
+async def test_why_the_fargate_profiles_are_not_known(aws: Aws) -> None:
+    """The action that is missing is named, whether it is to list or to describe."""
+    eks = aws.stubs["eks"]
+    eks.add_client_error("list_fargate_profiles", "AccessDeniedException")
+    found = await aws.account.ask(FARGATE)
+    assert (found.profiles, found.errors) == (None, ())
+    assert "eks:ListFargateProfiles" in str(found.profiles_error)
+    eks.add_response("list_fargate_profiles", {"fargateProfileNames": ["web"]}, {"clusterName": "prod"})
+    eks.add_client_error("describe_fargate_profile", "AccessDeniedException")
+    assert "eks:DescribeFargateProfile" in str((await aws.account.ask(FARGATE)).profiles_error)
 
 
 async def test_the_clients_are_made_with_the_first_call(
@@ -107,7 +144,7 @@ async def test_the_clients_are_made_with_the_first_call(
     credentials.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     for service in ("ELASTIC_LOAD_BALANCING_V2", "ACM"):
         credentials.setenv(f"AWS_ENDPOINT_URL_{service}", moto_endpoint)
-    found = await AwsAccount().ask()
+    found = await AwsAccount().ask(LOAD_BALANCERS)
     assert found.errors == ()
     assert found.limits is not None
     assert found.limits["rules-per-application-load-balancer"] == 100

@@ -147,6 +147,7 @@ def test_every_setting_can_be_changed_by_a_value(chart: Chart, monkeypatch: pyte
             "preflight": True,
             "awaitTargets": True,
         },
+        fargate={"checkProfiles": True},
         network={
             "default": "namespace",
             "allowedNamespaces": ["monitoring"],

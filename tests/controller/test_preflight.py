@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 
 import pytest
 
-from containerapp.core.account import Account, Certificate
+from containerapp.core.account import FARGATE, Account, Certificate, FargateProfile
+from containerapp.engine import account as account_watch
 from tests.controller.api import Manifest
 from tests.controller.test_identity import Stage
 from tests.controller.test_identity import stage as stage  # noqa: PLC0414 - a fixture
@@ -19,11 +21,13 @@ pytestmark = [
 ]
 
 _GOOD, _GROUPS = 190, 5
+_ROUNDS = 1.0
+"""Seconds in which AWS would be asked five times."""
 _RULES = _GOOD // _GROUPS + 1
 """What a load balancer takes: one more than its good apps need."""
 
 
-async def _account() -> Account:
+async def _account(_wanted: frozenset[str]) -> Account:
     arn = "arn:aws:acm:eu-west-1:123456789012:certificate/0b7e4c1a"
     return Account(
         limits={"rules-per-application-load-balancer": _RULES},
@@ -83,3 +87,33 @@ def test_bad_apps_of_many_are_refused_and_the_others_unaffected(stage: Stage) ->
     assert _ingresses(world) == before, "no Ingress of a good app was written again, and no bad app has one"
     world.patch("ContainerApp", "bare-0", {"spec": {"expose": {"hosts": ["bare-0.example.com"]}}})
     world.until("the app that was mended joins", lambda: "bare-0" in _ingresses(world))
+
+
+def test_an_app_on_fargate_waits_for_its_profile_and_then_asks_no_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Pods start on other nodes meanwhile, which nothing else would say."""
+    world, asked = stage.world, list[frozenset[str]]()
+    profiles: list[FargateProfile] = []
+
+    async def ask(wanted: frozenset[str]) -> Account:
+        asked.append(wanted)
+        return Account(profiles=tuple(profiles))
+
+    monkeypatch.setattr(account_watch, "INTERVAL", 0.2)
+    stage.settings["fargate_check_profiles"] = True
+    stage.ask_account = ask
+    stage.start()
+    world.apply("serverless", port=8080, imagePullPolicy="Never", placement={"fargate": True})
+    said = world.await_condition("serverless", "Placed", "False", "NoFargateProfile")
+    assert f"--selectors namespace={world.namespace}" in said["message"]
+    world.await_condition("serverless", "Ready", "False", "NoFargateProfile")
+    profiles.append(FargateProfile(name="all", status="ACTIVE", selectors=(("*", {}),)))
+    world.await_ready("serverless")
+    assert world.conditions("serverless")["Placed"]["message"].startswith("The Fargate profile all selects")
+    assert set(asked) == {FARGATE}
+    time.sleep(_ROUNDS)  # a question that was on its way has come
+    count = len(asked)
+    world.kubectl("label", "capp/serverless", "looked=again")
+    time.sleep(_ROUNDS)
+    assert len(asked) == count

@@ -56,6 +56,7 @@
   "EXPOSE_ALB_CONTROLLER" .Values.expose.albController
   "EXPOSE_PREFLIGHT" .Values.expose.preflight
   "EXPOSE_AWAIT_TARGETS" .Values.expose.awaitTargets
+  "FARGATE_CHECK_PROFILES" .Values.fargate.checkProfiles
   "NETWORK_DEFAULT" .Values.network.default
   "NETWORK_ALLOWED_NAMESPACES" (join "," .Values.network.allowedNamespaces)
   "NETWORK_LOAD_BALANCER_CIDRS" (join "," .Values.network.loadBalancerCidrs)

@@ -1,6 +1,6 @@
-"""Certificates of AWS Certificate Manager and quotas of Elastic Load Balancing. It reads, and writes nothing.
+"""Certificates of AWS Certificate Manager, quotas of Elastic Load Balancing, Fargate profiles. It writes nothing.
 
-Called by the engine every few minutes while an app is about to join a load balancer. boto3 blocks, so calls run in a
+Called by the engine every few minutes while an app waits for one of them. boto3 blocks, so calls run in a
 thread. The clients are made with the first call.
 """
 
@@ -14,12 +14,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from containerapp.aws.calls import client
 from containerapp.aws.elb_errors import from_call
-from containerapp.core.account import Account, Certificate
+from containerapp.core.account import FARGATE, LOAD_BALANCERS, Account, Certificate, FargateProfile
+from containerapp.errors import ContainerAppError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from containerapp.errors import ContainerAppError
 
 _KEY_TYPES: Final = ("RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1")
 """Without them a list has RSA of 1024 and 2048 bits alone."""
@@ -33,32 +32,38 @@ class AwsAccount:
     def __init__(
         self,
         *,
+        cluster: str = "",
         observe: Callable[[str, str], None] = lambda _operation, _outcome: None,
         connect: Callable[[str], Any] | None = None,
     ) -> None:
-        """`observe` is called with the operation and the outcome of every call."""
+        """`cluster` is that of the Fargate profiles; `observe` is called with operation and outcome of every call."""
+        self._cluster = cluster
         self._observe = observe
         self._connect = connect or partial(client, read_timeout=10, attempts=3)
         self._clients: dict[str, Any] = {}
 
-    async def ask(self) -> Account:
-        """Return certificates and quotas, each where it may be asked."""
-        return await asyncio.to_thread(self._ask)
+    async def ask(self, wanted: frozenset[str]) -> Account:
+        """Return what is wanted, of what can be asked for, as far as AWS says it."""
+        return await asyncio.to_thread(self._ask, wanted)
 
-    def _ask(self) -> Account:
-        errors: list[ContainerAppError] = []
-        limits = self._try("DescribeAccountLimits", self._limits, errors)
-        certificates = self._try("ListCertificates", self._certificates, errors)
-        return Account(limits=limits, certificates=certificates, errors=tuple(errors))
+    def _ask(self, wanted: frozenset[str]) -> Account:
+        answers: dict[str, Any] = {}
+        if wanted >= LOAD_BALANCERS:
+            answers["limits"] = self._try("DescribeAccountLimits", self._limits)
+            answers["certificates"] = self._try("ListCertificates", self._certificates)
+        if wanted >= FARGATE:
+            answers["profiles"] = self._try("ListFargateProfiles", self._profiles)
+        errors = {name: each for name, each in answers.items() if isinstance(each, ContainerAppError)}
+        known = {name: each for name, each in answers.items() if name not in errors}
+        return Account(**known, profiles_error=errors.pop("profiles", None), errors=tuple(errors.values()))
 
-    def _try(self, operation: str, call: Callable[[], Any], errors: list[ContainerAppError]) -> Any:
+    def _try(self, operation: str, call: Callable[[], Any]) -> Any:
         try:
             answer = call()
         except (ClientError, BotoCoreError) as error:
             failure = from_call(error, _asked(error, operation))
             self._observe(operation, failure.reason)
-            errors.append(failure)
-            return None
+            return failure
         self._observe(operation, "ok")
         return answer
 
@@ -83,6 +88,15 @@ class AwsAccount:
             names = described.get("SubjectAlternativeNames", [])
         return Certificate(arn=arn, domains=tuple(dict.fromkeys([summary["DomainName"], *names])))
 
+    def _profiles(self) -> tuple[FargateProfile, ...]:
+        eks, cluster = self._client("eks"), self._cluster
+        pages = eks.get_paginator("list_fargate_profiles").paginate(clusterName=cluster)
+        names = [name for page in pages for name in page["fargateProfileNames"]]
+        described = (
+            eks.describe_fargate_profile(clusterName=cluster, fargateProfileName=name) for name in names
+        )
+        return tuple(FargateProfile.of(each["fargateProfile"]) for each in described)
+
     def _client(self, service: str) -> Any:
         if service not in self._clients:
             self._clients[service] = self._connect(service)
@@ -90,6 +104,6 @@ class AwsAccount:
 
 
 def _asked(error: ClientError | BotoCoreError, operation: str) -> str:
-    """Return the operation that failed: reading the rest of a certificate's names is part of the list."""
-    described = isinstance(error, ClientError) and error.operation_name == "DescribeCertificate"
-    return "DescribeCertificate" if described else operation
+    """Return the operation that failed: to describe what was listed is part of the list."""
+    name = error.operation_name if isinstance(error, ClientError) else ""
+    return name if name in {"DescribeCertificate", "DescribeFargateProfile"} else operation

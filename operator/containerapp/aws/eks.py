@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from containerapp.aws.asking import Aws, Unasked, begin
+from containerapp.core.account import FargateProfile
 
 _PULLING_POLICIES: Final = frozenset(
     f"aws:policy/AmazonEC2ContainerRegistry{kind}"
@@ -47,15 +48,6 @@ class Role:
     def mending_policy(self) -> str:
         """The ARN of the policy of AWS that allows to pull."""
         return f"arn:{self.arn.split(':')[1]}:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """A Fargate profile: its selectors as EKS has them, of a namespace with wildcards and labels."""
-
-    name: str
-    status: str
-    selectors: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,16 +144,9 @@ class Eks:
         refused = (each for each in answer["EvaluationResults"] if each["EvalDecision"] != "allowed")
         return Role(arn=arn, lacks=tuple(each["EvalActionName"] for each in refused))
 
-    def profiles(self) -> list[Profile]:
+    def profiles(self) -> list[FargateProfile]:
         """Return the Fargate profiles."""
-        return [
-            Profile(
-                name=found["fargateProfileName"],
-                status=found["status"],
-                selectors=tuple(found.get("selectors", ())),
-            )
-            for found in self._profiles()
-        ]
+        return [FargateProfile.of(found) for found in self._profiles()]
 
     def _profiles(self) -> Iterator[Any]:
         names = self._aws.list("eks", "list_fargate_profiles", "fargateProfileNames", clusterName=self.name)

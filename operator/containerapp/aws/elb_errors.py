@@ -1,4 +1,4 @@
-"""What Elastic Load Balancing or ACM says against a question: one reason and one remedy for each failure.
+"""What Elastic Load Balancing, ACM or EKS says against a question: one reason and one remedy for each failure.
 
 Called for calls that failed. Messages are read in an app's status: they stay the same from one attempt to the next (no
 request ids, no session names).
@@ -25,6 +25,8 @@ _SERVICES: Final[Mapping[str, str]] = {
     "DescribeAccountLimits": "elasticloadbalancing",
     "ListCertificates": "acm",
     "DescribeCertificate": "acm",
+    "ListFargateProfiles": "eks",
+    "DescribeFargateProfile": "eks",
 }
 
 

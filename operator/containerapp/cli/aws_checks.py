@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final
 
 from containerapp.aws.asking import Aws, Unasked, begin
-from containerapp.aws.eks import Eks, Profile, Quota, Role, Subnet, Support, quotas
+from containerapp.aws.eks import Eks, Quota, Role, Subnet, Support, quotas
 from containerapp.cli.findings import Finding, fail, ok, skip, warn
+from containerapp.core.account import FargateProfile
 
 PATIENCE: Final = 20.0
 """Seconds that all checks have together."""
@@ -124,8 +124,8 @@ def _agent(eks: Eks) -> list[Finding]:
     return [warn(f"The add-on {_AGENT} is {status.lower()}: spec.identity may not work.", remedy)]
 
 
-def _fargate(profiles: list[Profile], namespace: str) -> Finding:
-    selecting = [profile for profile in profiles if _selectors(profile, namespace)]
+def _fargate(profiles: list[FargateProfile], namespace: str) -> Finding:
+    selecting = [profile for profile in profiles if profile.labels_of(namespace)]
     ready = [profile for profile in selecting if profile.status == "ACTIVE"]
     if ready:
         names = ", ".join(f"{profile.name} ({_selected(profile, namespace)})" for profile in ready)
@@ -147,17 +147,8 @@ def _fargate(profiles: list[Profile], namespace: str) -> Finding:
     )
 
 
-def _selectors(profile: Profile, namespace: str) -> list[dict[str, str]]:
-    """Return the labels of the selectors that match a namespace; `*` and `?` stand for characters."""
-    return [
-        each.get("labels", {})
-        for each in profile.selectors
-        if fnmatchcase(namespace, each.get("namespace", ""))
-    ]
-
-
-def _selected(profile: Profile, namespace: str) -> str:
-    selectors = _selectors(profile, namespace)
+def _selected(profile: FargateProfile, namespace: str) -> str:
+    selectors = profile.labels_of(namespace)
     if not all(selectors):
         return "every Pod"
     return " or ".join(",".join(f"{key}={value}" for key, value in each.items()) for each in selectors)

@@ -417,7 +417,7 @@ class Controller:
         overridden: the kinds of children that the object has changed so: they are rehearsed before anything is written.
         asks: from the view and the inputs to the children whose newest Warning event the status needs.
         targets: from the view to the Pods whose load balancers' targets the view needs, or None.
-        account: from the view to whether it needs the certificates and quotas of the AWS account.
+        account: from the view to what it needs to know of the AWS account; see `containerapp.core.account`.
         claims: from the object's JSON to what it asks for that another object could ask for, too, such as a host.
         follows: from the object's JSON to the claims of other objects that it depends on, directly or by way of
             others; None where it follows who shares a claim with it.
@@ -444,7 +444,7 @@ class Controller:
     overridden: Callable[[Any], frozenset[str]] = _no_kind
     asks: Callable[[View, Any], tuple[ObjectRef, ...]] = lambda _view, _inputs: ()
     targets: Callable[[View], Question | None] = lambda _view: None
-    account: Callable[[View], bool] = lambda _view: False
+    account: Callable[[View], frozenset[str]] = lambda _view: frozenset()
     claims: Callable[[Manifest], frozenset[str]] = lambda _manifest: frozenset()
     follows: Callable[[Manifest], frozenset[str]] | None = None
     state: Callable[[Manifest], str] = lambda _manifest: ""

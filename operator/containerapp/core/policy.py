@@ -153,6 +153,8 @@ class Platform:
     identity: IdentityPolicy = IdentityPolicy()
     version: str = "0"
     """Version of the operator that renders."""
+    fargate_cluster: str = ""
+    """Cluster whose Fargate profiles are looked at; empty where they are not."""
     min_ready_seconds: int = 0
     """How long a new Pod must be ready to count as available, where the app does not say."""
 
@@ -171,5 +173,6 @@ class Platform:
             secrets=SecretStores.of(settings),
             identity=IdentityPolicy.of(settings),
             version=version("containerapp-operator"),
+            fargate_cluster=settings.identity_cluster_name if settings.fargate_check_profiles else "",
             min_ready_seconds=settings.min_ready_seconds,
         )

@@ -53,8 +53,11 @@ class Gatherer:
         turn = replace(turn, finding=finding)
         if (targets := self.targets(turn.key, controller.targets(self.view(turn)))) is not None:
             turn = replace(turn, targets=targets)
-        if (account := self.account(turn.key, wanted=controller.account(self.view(turn)))) is not None:
+        if (account := self.account(turn.key, controller.account(self.view(turn)))) is not None:
             turn = replace(turn, account=account)
+            self.account(
+                turn.key, controller.account(self.view(turn))
+            )  # an answer that will do ends the waiting
         gathered = controller.gather(self.view(turn), self.digests)
         if gathered.outdated and self.renders.size:
             taken = self.renders.take(turn.key)

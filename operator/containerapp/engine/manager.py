@@ -126,7 +126,7 @@ class Manager:
                     tasks.create_task(recorder.run(), name="event recorder"),
                 ]
                 if account is not None:
-                    background.append(tasks.create_task(account.run(), name="certificates and quotas"))
+                    background.append(tasks.create_task(account.run(), name="AWS account"))
                 if self.nodes is not None:
                     background.append(tasks.create_task(self.nodes.run(), name="nodes that are to go"))
                 if watch is not None:

@@ -134,7 +134,7 @@ class Reconciler:
         if manifest is None:
             self._finalizers.forget(key)
             self.targets(key, None)
-            self.account(key, wanted=False)
+            self.account(key, frozenset())
             return await self._collect_orphans(key, memory)
         turn = Turn(
             controller=controller,

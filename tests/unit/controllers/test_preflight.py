@@ -9,7 +9,7 @@ import pytest
 
 from containerapp.controllers.containerapp.controller import CONTAINER_APP
 from containerapp.controllers.containerapp.exposure.preflight import checked_route
-from containerapp.core.account import Account, Certificate
+from containerapp.core.account import LOAD_BALANCERS, Account, Certificate
 from containerapp.core.model import Gathered, Manifest, ObjectRef, Outcome, View
 from containerapp.core.policy import ExposeDefaults, Platform
 from containerapp.errors import Blocked, Transient
@@ -207,11 +207,19 @@ def test_nothing_joins_before_the_answer_and_all_join_without_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expose", "asked"), [(None, False), ({}, True), ({"via": "nlb"}, False), ({"via": "ingress"}, False)]
+    ("expose", "asked"),
+    [
+        (None, frozenset()),
+        ({}, LOAD_BALANCERS),
+        ({"via": "nlb"}, frozenset()),
+        ({"via": "ingress"}, frozenset()),
+    ],
 )
-def test_aws_is_asked_for_application_load_balancers_alone(expose: Manifest | None, asked: bool) -> None:  # noqa: FBT001
+def test_aws_is_asked_for_application_load_balancers_alone(
+    expose: Manifest | None, asked: frozenset[str]
+) -> None:
     """And for none where the platform has not switched it on."""
-    assert CONTAINER_APP.account(_view(expose)) is asked
+    assert CONTAINER_APP.account(_view(expose)) == asked
     assert not CONTAINER_APP.account(_view(expose, platform=Platform(expose=ExposeDefaults(via="alb"))))
     assert _obstacle(_view(expose, account=Account(certificates=(), limits={RULES: 0})))[0] == (
         "QuotaExceeded" if asked else ""

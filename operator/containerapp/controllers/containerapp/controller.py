@@ -41,6 +41,7 @@ from containerapp.controllers.containerapp.exposure.served import ASK_EVERY, hel
 from containerapp.controllers.containerapp.failure import examine
 from containerapp.controllers.containerapp.inputs import Inputs
 from containerapp.controllers.containerapp.moving import find_move, forbidden_budget
+from containerapp.controllers.containerapp.placed import asks_profiles
 from containerapp.controllers.containerapp.references import WATCHES, find_references
 from containerapp.controllers.containerapp.resize import REACHES, with_resize
 from containerapp.controllers.containerapp.revisions import REVISION, pods_label, running_number
@@ -271,7 +272,7 @@ CONTAINER_APP = Controller(
     overridden=overridden_kinds,
     asks=asks,
     targets=asks_targets,
-    account=asks_account,
+    account=lambda view: asks_account(view) | asks_profiles(view),
     claims=claims,
     state=refusal,
     watches=WATCHES,

@@ -18,7 +18,7 @@ from containerapp.controllers.pods.workload import OWNER_LABELS, Workload
 from containerapp.core.model import Manifest
 from containerapp.core.unchecked import as_map, as_maps
 
-_FARGATE_PROFILE = "eks.amazonaws.com/fargate-profile"
+FARGATE_PROFILE = "eks.amazonaws.com/fargate-profile"
 _DO_NOT_DISRUPT = "karpenter.sh/do-not-disrupt"
 _ARCHITECTURE = "kubernetes.io/arch"
 _CAPACITY = {
@@ -37,7 +37,7 @@ _NOWHERE = Placement()
 def place(app: Workload, template: Manifest) -> Manifest:
     """Return the Pod template with the labels, annotations and requests that Fargate and Karpenter look at."""
     placement = app.spec.placement or _NOWHERE
-    labels = {_FARGATE_PROFILE: placement.fargate_profile} if placement.fargate_profile else {}
+    labels = {FARGATE_PROFILE: placement.fargate_profile} if placement.fargate_profile else {}
     hold = {_DO_NOT_DISRUPT: placement.do_not_disrupt} if placement.do_not_disrupt else {}
     metadata = template["metadata"]
     annotations = {**metadata.get("annotations", {}), **hold}

@@ -17,7 +17,7 @@ from containerapp.controllers.containerapp.exposure.alb import alb_annotations, 
 from containerapp.controllers.containerapp.exposure.claims import age, listener
 from containerapp.controllers.containerapp.exposure.names import INGRESS as PREFIX
 from containerapp.controllers.containerapp.exposure.route import INGRESS, Route, choose_route
-from containerapp.core.account import Account
+from containerapp.core.account import LOAD_BALANCERS, Account
 from containerapp.core.model import Manifest, ObjectRef, View
 from containerapp.errors import Blocked, ContainerAppError, Transient
 
@@ -48,12 +48,11 @@ def checked_route(view: View) -> Route | None:
     return replace(route, obstacle=_obstacle(view, route))
 
 
-def asks_account(view: View) -> bool:
-    """Whether certificates and quotas have to be known."""
-    if not view.platform.expose.preflight:
-        return False
-    route = choose_route(view)
-    return route is not None and route.leads_by("alb") and not _stands(view)
+def asks_account(view: View) -> frozenset[str]:
+    """Return that certificates and quotas have to be known, where they have."""
+    route = choose_route(view) if view.platform.expose.preflight else None
+    joins = route is not None and route.leads_by("alb") and not _stands(view)
+    return LOAD_BALANCERS if joins else frozenset()
 
 
 def standing_ingress(app: ContainerApp, route: Route | None) -> ObjectRef | None:
