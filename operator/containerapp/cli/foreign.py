@@ -14,11 +14,23 @@ from containerapp.importers import placeholders
 
 
 def values_of(file: str, text: str, values: Mapping[str, str]) -> list[Any]:
-    """Return the documents of a file; a placeholder may stand there without quotes. `Failure` names line and column."""
-    filled = placeholders.fill_text(text, values)
-    if filled.lstrip(" \t\r\n\ufeff").startswith(("{", "[", "#")) and '"' in filled:
-        return _json(file, filled)
-    return _yaml(file, filled)
+    """Return the documents of a file, its placeholders filled in. `Failure` names line and column.
+
+    A placeholder may stand without quotes. A value takes its place once the text is read, so that it may have quotes
+    and stays a text; where it is a list or a map, or the text cannot be read without it, it is put into the text.
+    """
+    pieces = {name: value for name, value in values.items() if value.lstrip().startswith(("[", "{"))}
+    try:
+        read = _read(file, placeholders.fill_text(text, pieces))
+    except Failure:
+        read = _read(file, placeholders.fill_text(text, values))
+    return [placeholders.fill(value, values) for value in read]
+
+
+def _read(file: str, text: str) -> list[Any]:
+    if text.lstrip(" \t\r\n\ufeff").startswith(("{", "[", "#")) and '"' in text:
+        return _json(file, text)
+    return _yaml(file, text)
 
 
 def _json(file: str, text: str) -> list[Any]:

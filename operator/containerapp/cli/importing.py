@@ -21,6 +21,7 @@ from containerapp.cli.exits import USAGE, Failure
 from containerapp.cli.foreign import values_of
 from containerapp.cli.reading import optional_text, texts
 from containerapp.importers import placeholders, writing
+from containerapp.importers.cloudformation import plain
 from containerapp.importers.manifest import check
 from containerapp.importers.source import Imported, Refusal
 from containerapp.importers.wishes import Wishes
@@ -160,11 +161,12 @@ def _assignment(text: str) -> tuple[str, str]:
 
 def read(files: Sequence[str], values: dict[str, str]) -> list[tuple[str, Any]]:
     """Return the values of foreign files in JSON or YAML, with their file names; placeholders are filled in."""
-    return [
-        (file, placeholders.fill(value, values))
-        for file, text in texts(files)
-        for value in values_of(file, text, values)
-    ]
+    return [(file, value) for file, text in texts(files) for value in values_of(file, text, values)]
+
+
+def read_templates(files: Sequence[str], values: dict[str, str]) -> list[tuple[str, Any]]:
+    """Return the same where a file may be a template of CloudFormation: its parameters are placeholders, too."""
+    return [(file, placeholders.fill(plain(value), values)) for file, value in read(files, values)]
 
 
 def finish(convert: Convert, job: Job, *, literal: bool = False) -> None:

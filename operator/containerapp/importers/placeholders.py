@@ -67,7 +67,7 @@ def _in_addresses(text: str) -> Iterator[Placeholder]:
 def fill(value: Any, given: Mapping[str, str]) -> Any:
     """Return the tree with each placeholder replaced whose name is given."""
     if isinstance(value, dict):
-        return {key: fill(inner, given) for key, inner in value.items()}
+        return {fill(key, given): fill(inner, given) for key, inner in value.items()}
     if isinstance(value, list):
         return [fill(inner, given) for inner in value]
     return fill_text(value, given) if isinstance(value, str) else value

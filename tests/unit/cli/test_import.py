@@ -117,6 +117,51 @@ def test_what_is_json_but_for_comments_and_tabs_is_read() -> None:
     assert (done.exit_code, yaml.safe_load(done.stdout)["metadata"]["name"]) == (0, "shop")
 
 
+_TASK = '{"family": "shop", "containerDefinitions": [{"name": "shop", "image": "shop:1", %s}]}'
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "env"),
+    [
+        (_TASK % '"environment": [{"name": "A", "value": "<MOTTO>"}]', 'MOTTO=say "a\\b"', 'say "a\\b"'),
+        (_TASK % '"environment": [{"name": "A", "value": ${V}}]', "V=1.10", "1.10"),
+        (_TASK % '"environment": ${ALL}', 'ALL=[{"name": "A", "value": "b"}]', "b"),
+        ("containerDefinitions: [{image: a, environment: [{name: A, value: <MOTTO>}]}]", "MOTTO=a: b", "a: b"),
+        ("containerDefinitions:\n- image: a\n  environment:\n  - {name: A, value: {{ V }}}\n", "V=x", "x"),
+        ("containerDefinitions: [{image: a, environment: [{name: A, value: <VERSION>}]}]", "VERSION=1.10", "1.10"),
+    ],
+)
+def test_the_value_of_a_placeholder_arrives_as_it_was_given(text: str, given: str, env: str) -> None:
+    """Also one with quotes, and one that YAML would read as a number; a list is one where it stands for one."""
+    done = call("ecs", "-", "--set", given, stdin=text)
+    assert done.exit_code == 0, done.stderr
+    assert yaml.safe_load(done.stdout)["spec"]["env"] == [{"name": "A", "value": env}]
+
+
+_TEMPLATE = """
+Resources:
+  Task:
+    Type: %s
+    Properties: %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "resource", "properties"),
+    [
+        ("ecs", "AWS::ECS::TaskDefinition", "{ContainerDefinitions: [{Name: a, Image: !Ref Image}]}"),
+        ("batch", "AWS::Batch::JobDefinition", '{ContainerProperties: {Image: !Join ["", [!Ref Image]]}}'),
+    ],
+)
+def test_parameters_of_a_template_are_given_by_their_names(kind: str, resource: str, properties: str) -> None:
+    """As the message says that asks for them."""
+    text = _TEMPLATE % (resource, properties)
+    assert "--set 'Image=…'" in call(kind, "-", stdin=text).stderr
+    done = call(kind, "-", "--set", "Image=shop:1", stdin=text)
+    assert done.exit_code == 0, done.stderr
+    assert yaml.safe_load(done.stdout)["spec"]["image"] == "shop:1"
+
+
 def test_formats_are_listed_with_what_they_read() -> None:
     """And each has its own help."""
     listed = call("--help").stdout

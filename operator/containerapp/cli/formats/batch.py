@@ -16,7 +16,7 @@ def command(files: tuple[str, ...], job: Job) -> None:
     FILE has what is registered, or what `aws batch describe-job-definitions` prints, or a CloudFormation template; - is
     standard input. Each job definition becomes a ContainerJob.
     """
-    from containerapp.cli.importing import finish, read
+    from containerapp.cli.importing import finish, read_templates
     from containerapp.importers import batch
 
-    finish(lambda values: batch.convert(read(files, values), job.wishes), job)
+    finish(lambda values: batch.convert(read_templates(files, values), job.wishes), job)

@@ -39,7 +39,7 @@ def command(
     CloudFormation template; - is standard input. Further files may describe target groups, listeners, rules, load
     balancers, scalable targets, scaling policies, and schedules. With --cluster and --service all of it is read.
     """
-    from containerapp.cli.importing import finish, read
+    from containerapp.cli.importing import finish, read_templates
     from containerapp.importers import ecs
 
     wishes = replace(job.wishes, split=how["split"], job=how["jobs"])
@@ -47,7 +47,7 @@ def command(
         documents = _live(cluster, service, region)
         finish(lambda _values: ecs.convert(documents, wishes), job)
     elif files:
-        finish(lambda values: ecs.convert(read(files, values), wishes), job)
+        finish(lambda values: ecs.convert(read_templates(files, values), wishes), job)
     else:
         raise Failure("Name a file, or give --cluster and --service.", USAGE)
 
