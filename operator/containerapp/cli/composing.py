@@ -12,7 +12,7 @@ from containerapp.cli.importing import Convert, is_terminal
 from containerapp.cli.reading import optional_text
 from containerapp.importers.compose.application import from_compose
 from containerapp.importers.compose.project import Project, VariablesMissing, read_project
-from containerapp.importers.compose.variables import parse_env
+from containerapp.importers.compose.variables import Variables, parse_env
 from containerapp.importers.source import Imported
 from containerapp.importers.wishes import Wishes
 
@@ -36,11 +36,11 @@ def converter(
     def convert(values: dict[str, str]) -> Imported:
         try:
             project = _project(files, typed, env_files, values)
+            return from_compose(project, wishes, profiles=profiles, jobs=jobs, sidecars=joined)
         except VariablesMissing as error:
             if not is_terminal():
                 raise
             return Imported(manifests=(), losses=(), wanted=tuple(f"${{{name}}}" for name in error.names))
-        return from_compose(project, wishes, profiles=profiles, jobs=jobs, sidecars=joined)
 
     return convert
 
@@ -64,11 +64,15 @@ def _project(
         return typed if path == _STDIN else optional_text(folder / Path(path).expanduser())
 
     known: dict[str, str] = {}
+    missing: dict[str, str] = {}
     for file in env_files:
         text = optional_text(Path(file))
         if text is None:
             raise Failure(f"There is no file {file}, or it is no text: correct --env-file.")
-        known |= {name: value for name, value in parse_env(text, known).items() if value is not None}
+        given = Variables({**known, **values}, missing)
+        known |= {name: value for name, value in parse_env(text, file, given).items() if value is not None}
+    if missing:
+        raise VariablesMissing(missing)
     return read_project(paths, read, {**known, **values})
 
 

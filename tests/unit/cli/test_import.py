@@ -126,9 +126,17 @@ _TASK = '{"family": "shop", "containerDefinitions": [{"name": "shop", "image": "
         (_TASK % '"environment": [{"name": "A", "value": "<MOTTO>"}]', 'MOTTO=say "a\\b"', 'say "a\\b"'),
         (_TASK % '"environment": [{"name": "A", "value": ${V}}]', "V=1.10", "1.10"),
         (_TASK % '"environment": ${ALL}', 'ALL=[{"name": "A", "value": "b"}]', "b"),
-        ("containerDefinitions: [{image: a, environment: [{name: A, value: <MOTTO>}]}]", "MOTTO=a: b", "a: b"),
+        (
+            "containerDefinitions: [{image: a, environment: [{name: A, value: <MOTTO>}]}]",
+            "MOTTO=a: b",
+            "a: b",
+        ),
         ("containerDefinitions:\n- image: a\n  environment:\n  - {name: A, value: {{ V }}}\n", "V=x", "x"),
-        ("containerDefinitions: [{image: a, environment: [{name: A, value: <VERSION>}]}]", "VERSION=1.10", "1.10"),
+        (
+            "containerDefinitions: [{image: a, environment: [{name: A, value: <VERSION>}]}]",
+            "VERSION=1.10",
+            "1.10",
+        ),
     ],
 )
 def test_the_value_of_a_placeholder_arrives_as_it_was_given(text: str, given: str, env: str) -> None:

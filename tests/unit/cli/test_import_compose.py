@@ -82,6 +82,8 @@ def test_values_come_from_set_before_env_files(folder: Path) -> None:
     named = ("shop/compose.yaml", "--image", "a:1", "--env-file", "shop/other.env")
     assert {"name": "TAG", "value": "2"} in spec(call(*named))["env"]  # type: ignore[operator]
     assert {"name": "TAG", "value": "3"} in spec(call(*named, "--set", "TAG=3"))["env"]  # type: ignore[operator]
+    (folder / "other.env").write_text("TAG=$GONE\n")
+    assert "--set GONE=…" in call(*named).stderr
 
 
 def test_standard_input_is_read_once() -> None:

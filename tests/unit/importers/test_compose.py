@@ -10,7 +10,7 @@ import yaml
 
 from containerapp.importers.compose.application import from_compose
 from containerapp.importers.compose.databases import database
-from containerapp.importers.compose.project import read_project
+from containerapp.importers.compose.project import VariablesMissing, read_project
 from containerapp.importers.manifest import check
 from containerapp.importers.source import UNKNOWN, Imported, Refusal, source
 from containerapp.importers.wishes import Wishes
@@ -165,6 +165,25 @@ def test_env_files_come_before_the_environment_and_credentials_go_to_a_secret() 
         "a.env: API_TOKEN".replace("a.env", "b.env"),
         "services.web.environment.PASSWORD",
     ]
+
+
+def test_variables_of_env_files_are_read_carried_or_listed() -> None:
+    """Also those of a raw file, and names whose value is the caller's."""
+    result = service(
+        "env_file: [{path: raw.env, format: raw}, own.env]",
+        {"raw.env": "A='a$b'", "own.env": "B=$TAG\nC\nD", ".env": "TAG=${MAIN}.1"},
+        values={"C": "c", "MAIN": "1"},
+    )
+    assert spec(result)["env"] == [
+        {"name": "A", "value": "'a$b'"},
+        {"name": "B", "value": "1.1"},
+        {"name": "C", "value": "c"},
+    ]
+    assert [loss.path for loss in result.losses] == ["own.env: D"]
+    with pytest.raises(VariablesMissing, match="--set GONE=…"):
+        service("env_file: [own.env]", {"own.env": "A=x$GONE"})
+    with pytest.raises(VariablesMissing, match="--set GONE=…"):
+        service("env_file: []", {".env": "A=x$GONE"})
 
 
 def test_files_beside_the_compose_file_become_files_of_the_app() -> None:

@@ -10,7 +10,7 @@ from containerapp.importers import units
 from containerapp.importers.compose.merging import merge, untagged
 from containerapp.importers.compose.project import Project, read_project
 from containerapp.importers.compose.syntax import long_form, long_service
-from containerapp.importers.compose.variables import Variables, parse_env
+from containerapp.importers.compose.variables import Variables, parse_env, parse_raw_env
 from containerapp.importers.documents import Tagged, load
 from containerapp.importers.source import Refusal
 
@@ -115,13 +115,17 @@ def test_what_compose_refuses_is_refused(text: str, said: str) -> None:
         Variables(_VALUES).text(text)
 
 
+def _env(text: str, **values: str) -> dict[str, str | None]:
+    return parse_env(text, "a.env", Variables(values))
+
+
 def test_env_files_are_read_as_compose_reads_them() -> None:
     """Quotes, escapes, comments, `export`, variables of earlier lines, and names alone."""
     text = (
-        '# comment\n\nexport A=1\nB = two words # more\nC=\'$A as it is\'\nD="$A\\n\\t\\"x\\""\nE=${A}-$B\nF\nG=\n'
-        "H=a#b\n1BAD=x\n"
+        '\ufeff# comment\n\nexport A=1\r\nB = two words # more\nC=\'$A as it is\'\nD="$A\\n\\t\\"x\\""\nE=${A}-$B\nF\n'
+        'G=\nH=a#b\nI=#fff\nJ="pa\\$word \\d"\nK="one\n#two"# more\nL=\'it\\\'s\'\nM: 3\n2nd=x\n  # end'
     )
-    assert parse_env(text) == {
+    assert _env(text) == {
         "A": "1",
         "B": "two words",
         "C": "$A as it is",
@@ -130,8 +134,27 @@ def test_env_files_are_read_as_compose_reads_them() -> None:
         "F": None,
         "G": "",
         "H": "a#b",
+        "I": "#fff",
+        "J": "pa$word \\d",
+        "K": "one\n#two",
+        "L": "it's",
+        "M": "3",
+        "2nd": "x",
     }
-    assert parse_env("A=$GIVEN", {"GIVEN": "x"}) == {"A": "x"}
+    assert _env("A=1\nB=$GIVEN-$A", GIVEN="x", A="2") == {"A": "1", "B": "x-2"}
+
+
+@pytest.mark.parametrize("text", ["A=1\nB C=2", "A=1\nB='x", 'A=1\nB="x', "A=1\n+B=2"])
+def test_a_line_of_an_env_file_that_is_no_variable_is_refused(text: str) -> None:
+    """Left out in silence, the program would be without it."""
+    with pytest.raises(Refusal, match=r"a\.env:2: this is no variable: write NAME=value"):
+        _env(text)
+
+
+def test_a_raw_env_file_has_values_as_they_stand() -> None:
+    """As ECS reads its environment files, and Compose those of `format: raw`."""
+    text = '\ufeffA="q"\n  # comment\n B=x #y\nC=pa$word\nD\n\nE=\n'
+    assert parse_raw_env(text) == {"A": '"q"', "B": "x #y", "C": "pa$word", "D": None, "E": ""}
 
 
 @pytest.mark.parametrize(

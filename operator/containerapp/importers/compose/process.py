@@ -6,13 +6,16 @@ import re
 from typing import Any
 
 from containerapp.importers.compose.parts import Part
-from containerapp.importers.compose.variables import parse_env
+from containerapp.importers.compose.project import VariablesMissing
+from containerapp.importers.compose.variables import Variables, parse_env, parse_raw_env
 from containerapp.importers.probes import handler, probe
 from containerapp.importers.source import Source
 from containerapp.importers.units import duration, words
 
 _PULL = {"always": "Always", "missing": None, "if_not_present": None, "never": "Never"}
 ARCHITECTURES = {"amd64": "amd64", "x86_64": "amd64", "arm64": "arm64", "aarch64": "arm64"}
+
+_OF_THE_CALLER = "its value is that of the caller's environment: give it by --set {name}=…"
 
 
 def process(part: Part) -> None:
@@ -67,9 +70,7 @@ def _environment(part: Part) -> None:
     for name, value in part.service.at("environment").entries():
         given = part.model.project.values.get(name) if value.value is None else value.value
         if given is None:
-            value.ledger.losses[value.path] = (
-                f"its value is that of the caller's environment: give it by --set {name}=…"
-            )
+            value.ledger.losses[value.path] = _OF_THE_CALLER.format(name=name)
         else:
             variables[name] = Source(given, value.path, value.ledger)
     part.put(
@@ -79,6 +80,7 @@ def _environment(part: Part) -> None:
 
 def _of_files(part: Part) -> dict[str, Source]:
     found: dict[str, Source] = {}
+    variables = Variables(part.model.project.values)
     for file in part.service.at("env_file").items():
         path = str(file.at("path").value)
         text = part.model.project.read(path)
@@ -88,9 +90,16 @@ def _of_files(part: Part) -> dict[str, Source]:
             )
             continue
         file.take()
-        for name, value in parse_env(text, part.model.project.values).items():
-            if value is not None:
-                found[name] = Source(value, f"{path}: {name}", file.ledger)
+        raw = file.at("format").value == "raw"
+        read = parse_raw_env(text) if raw else parse_env(text, path, variables)
+        for name, value in read.items():
+            given = part.model.project.values.get(name) if value is None else value
+            if given is None:
+                file.ledger.losses[f"{path}: {name}"] = _OF_THE_CALLER.format(name=name)
+            else:
+                found[name] = Source(given, f"{path}: {name}", file.ledger)
+    if variables.missing:
+        raise VariablesMissing(variables.missing)
     return found
 
 

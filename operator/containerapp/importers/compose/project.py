@@ -43,8 +43,9 @@ def read_project(paths: list[str], read: Read, values: Mapping[str, str]) -> Pro
     `values` win over those of the file `.env` beside the first one.
     """
     folder = posixpath.dirname(paths[0]) if paths else ""
-    known = {**_env(read, posixpath.join(folder, ".env")), **values}
-    variables = Variables(known)
+    missing: dict[str, str] = {}
+    known = {**_env(read, posixpath.join(folder, ".env"), Variables(values, missing)), **values}
+    variables = Variables(known, missing)
     tree = untagged(_merged(paths, read, variables, 0))
     if variables.missing:
         raise VariablesMissing(variables.missing)
@@ -69,8 +70,8 @@ def _asked_for(missing: Mapping[str, str]) -> str:
     )
 
 
-def _env(read: Read, path: str) -> dict[str, str]:
-    found = parse_env(read(path) or "")
+def _env(read: Read, path: str, variables: Variables) -> dict[str, str]:
+    found = parse_env(read(path) or "", path, variables)
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -169,7 +170,7 @@ def _included(
     named = entry.get("env_file", posixpath.join(posixpath.dirname(paths[0]), ".env"))
     known: dict[str, str] = {}
     for file in _listed(named):
-        known |= _env(read, posixpath.join(folder, file) if "env_file" in entry else file)
+        known |= _env(read, posixpath.join(folder, file) if "env_file" in entry else file, variables)
     inner = Variables({**known, **variables.values}, variables.missing)
     tree = _merged(paths, read, inner, depth + 1)
     services = tree.get("services")

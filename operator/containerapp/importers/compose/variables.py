@@ -12,8 +12,14 @@ from containerapp.importers.source import Refusal
 
 _NAME = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _OPERATOR = re.compile(r":?[-?+]")
-_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][\w.-]*)\s*(?:=\s*(.*))?")
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+_BETWEEN = re.compile(r"(?:\s|#[^\n]*)*")
+_ENTRY = re.compile(
+    r"""(?:export[^\S\n]+)?(?P<name>[\w.\[\]-]+)[^\S\n]*(?:(?=\n|\Z)|(?P<mark>[=:])[^\S\n]*"""
+    r"""(?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>(?:[^'\\]|\\.)*)'|(?P<plain>(?!["'])[^\n]*)))""",
+    re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPES = dict(zip('abfnrtv"\\', '\a\b\f\n\r\t\v"\\', strict=True)) | {"$": "$$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,26 +101,46 @@ def _braced(rest: str, text: str) -> tuple[str, str]:
     raise Refusal(f"a brace is not closed in {text!r}: add }}, or write $$ for a dollar")
 
 
-def parse_env(text: str, values: Mapping[str, str] | None = None) -> dict[str, str | None]:
+def parse_env(text: str, file: str, variables: Variables) -> dict[str, str | None]:
     """Return the variables of an env file; None for a name alone, whose value is that of the caller's environment.
 
-    Values without quotes and those in double quotes have their variables filled in from `values` and the lines before.
+    Values without quotes and those in double quotes have their variables filled in: from `variables`, else from the
+    lines before. `Refusal` names the line that is no variable.
     """
     found: dict[str, str | None] = {}
-    for line in text.splitlines():
-        matched = _LINE.fullmatch(line.strip())
-        if matched is None:
-            continue  # an empty line or a comment
-        known = {**(values or {}), **{name: value for name, value in found.items() if value is not None}}
-        found[matched[1]] = None if matched[2] is None else _env_value(matched[2], known)
+    at = _skip(text, 1 if text.startswith("\ufeff") else 0)
+    while at < len(text):
+        entry = _ENTRY.match(text, at)
+        if entry is None:
+            line = text.count("\n", 0, at) + 1
+            raise Refusal(f"{file}:{line}: this is no variable: write NAME=value, and close its quotes")
+        known = {**{name: value for name, value in found.items() if value is not None}, **variables.values}
+        found[entry["name"]] = _env_value(entry, Variables(known, variables.missing))
+        at = _skip(text, entry.end())
     return found
 
 
-def _env_value(written: str, known: Mapping[str, str]) -> str:
-    if quoted := re.match(r"'([^']*)'", written):
-        return quoted[1]
-    if quoted := re.match(r'"((?:[^"\\]|\\.)*)"', written):
-        plain = re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[1]), quoted[1])
-        return Variables(known).text(plain)
-    plain = re.sub(r"(^|\s)#.*$", "", written).strip()
-    return Variables(known).text(plain)
+def _skip(text: str, at: int) -> int:
+    """Return where the next variable begins, after spaces, empty lines and comments."""
+    between = _BETWEEN.match(text, at)
+    return between.end() if between else at
+
+
+def _env_value(entry: re.Match[str], variables: Variables) -> str | None:
+    if entry["mark"] is None:
+        return None
+    if entry["single"] is not None:
+        return entry["single"].replace("\\'", "'")
+    if entry["double"] is not None:
+        return variables.text(_ESCAPE.sub(lambda escape: _ESCAPES.get(escape[1], escape[0]), entry["double"]))
+    return variables.text(entry["plain"].partition(" #")[0].rstrip())
+
+
+def parse_raw_env(text: str) -> dict[str, str | None]:
+    """Return the variables of an env file as Docker and ECS read it: each value is what stands after the `=`."""
+    found: dict[str, str | None] = {}
+    for line in text.removeprefix("\ufeff").splitlines():
+        name, mark, value = line.lstrip().partition("=")
+        if name and not name.startswith("#"):
+            found[name] = value if mark else None
+    return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from containerapp.importers import probes, units
-from containerapp.importers.compose.variables import parse_env
+from containerapp.importers.compose.variables import parse_raw_env
 from containerapp.importers.manifest import Draft
 from containerapp.importers.naming import container_name, port_name
 from containerapp.importers.source import Source
@@ -137,7 +137,7 @@ def _of_file(work: Work, file: Source) -> dict[str, Source]:
         file.lose(
             f"there is no file {path} here: call the command in the workspace, or name a Secret in envFrom"
         )
-    values = parse_env(text or "")
+    values = parse_raw_env(text or "")
     return {
         name: Source(value, f"{path}: {name}", file.ledger)
         for name, value in values.items()
