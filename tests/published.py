@@ -67,7 +67,7 @@ def _of_compose(text: str, values: Mapping[str, str], wishes: Wishes) -> Importe
 def copilot() -> Iterator[Published]:
     """Import each manifest for each of its environments."""
     for file in sorted((FOLDER / "copilot").glob("*")):
-        manifest = load(file.read_text(), file.name)
+        manifest = load(file.read_text(), file.name, literal=True)
         for environment in names(manifest) or [""]:
             yield _tried(f"{file.name} {environment}", partial(_of_copilot, manifest, environment or None))
 

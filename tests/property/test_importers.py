@@ -97,7 +97,7 @@ def test_any_compose_file_ends_in_manifests_or_a_refusal(one: dict[str, Any], ot
 @given(_changed(COPILOT))
 def test_any_manifest_of_copilot_ends_in_manifests_or_a_refusal(manifest: dict[str, Any]) -> None:
     """As above."""
-    read = load(yaml.safe_dump(manifest), "manifest.yml")
+    read = load(yaml.safe_dump(manifest), "manifest.yml", literal=True)
     try:
         imported = from_copilot(read, Wishes(), environment="test", values={}, read={"a": "x"}.get)
     except Refusal:

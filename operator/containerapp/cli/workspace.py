@@ -71,7 +71,7 @@ def _manifest(file: str) -> Any:
     if text is None:
         raise Failure(f"There is no file {file}, or it is no text: name copilot/NAME/manifest.yml.")
     try:
-        return load(text, "standard input" if file == "-" else file)
+        return load(text, "standard input" if file == "-" else file, literal=True)
     except Refusal as error:
         raise Failure(str(error)) from None
 

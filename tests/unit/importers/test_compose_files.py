@@ -30,6 +30,7 @@ def project(files: dict[str, str], values: dict[str, str] | None = None, *named:
         ("a: 80", {"a": 80}),
         ("a: [08, 010, 0o10, 0x1F, 1_000]", {"a": ["08", 8, 8, 31, "1_000"]}),
         ("a: -0.5", {"a": -0.5}),
+        ("a: [1.0, 1.10, .inf]", {"a": [1, 1.1, float("inf")]}),
         ("a: &x {b: 1}\nc: {<<: *x, d: 2}", {"a": {"b": 1}, "c": {"b": 1, "d": 2}}),
         ("a: !reset null", {"a": Tagged("!reset", None)}),
         ("a: !override [1]", {"a": Tagged("!override", [1])}),
@@ -41,6 +42,21 @@ def project(files: dict[str, str], values: dict[str, str] | None = None, *named:
 def test_yaml_is_read_as_compose_reads_it(written: str, read: Any) -> None:
     """YAML 1.1 would make true of `on`, and seconds of `22:22`."""
     assert load(written, "c.yaml") == read
+
+
+def test_texts_of_copilot_are_what_is_written() -> None:
+    """Copilot reads a variable as a text, so a version stays `1.10`, and an account keeps its 0."""
+    written = "a: [1.10, 012, True, no, 0x1F, ~]"
+    assert load(written, "m.yml", literal=True) == {"a": ["1.10", "012", "True", "no", "0x1F", None]}
+
+
+@pytest.mark.parametrize(
+    "text", ["a: 1\nb: {c: 1,\n  c: 2}", "- {a: 1}\n- a: 1\n  a: 2", "? a\n: 1\n? [b]\n: 1\na: 2"]
+)
+def test_a_key_that_is_given_twice_is_refused(text: str) -> None:
+    """As Compose and Copilot do: which of both counts is not said."""
+    with pytest.raises(Refusal, match=r"c.yaml:[235]:[13]: [ac] is given twice: remove one of them"):
+        load(text, "c.yaml")
 
 
 def test_anchors_that_multiply_are_refused() -> None:

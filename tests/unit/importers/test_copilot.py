@@ -121,6 +121,15 @@ def test_every_documented_field_has_a_case() -> None:
     assert not any(untried.values()), untried
 
 
+@pytest.mark.parametrize("count", ["${TASKS}", {"range": "1-${TASKS}"}])
+def test_placeholders_of_the_number_of_tasks_are_asked_for(count: Any) -> None:
+    """One Pod would be started otherwise, without a word."""
+    manifest = service(count=count)
+    assert placeholders.names(list(convert(manifest).wanted)) == ["TASKS"]
+    found = spec(convert(manifest, TASKS="3"))
+    assert found.get("replicas") == 3 or found["autoscaling"]["maxReplicas"] == 3
+
+
 MANIFEST = """
 name: web
 type: Load Balanced Web Service
@@ -137,16 +146,16 @@ environments:
 
 def test_an_environment_is_laid_over_the_rest() -> None:
     """Maps by their keys, the rest replaced; of alternatives, the one that is named."""
-    manifest = load(MANIFEST, "m.yml")
+    manifest = load(MANIFEST, "m.yml", literal=True)
     assert names(manifest) == ["test", "prod", "empty"]
     test, prod = for_environment(manifest, "test"), for_environment(manifest, "prod")
-    assert test["count"] == {"spot": 1}
+    assert test["count"] == {"spot": "1"}
     assert test["variables"] == {
         "ENV": "${COPILOT_ENVIRONMENT_NAME}",
         "A": "test",
         "QUEUE": {"!GetAtt": "Queue.Arn"},
     }
-    assert (prod["count"], prod["image"]) == (5, {"location": "web:9", "port": 80})
+    assert (prod["count"], prod["image"]) == ("5", {"location": "web:9", "port": "80"})
     assert prod["secrets"] == {"S": {"secretsmanager": "y"}, "T": "plain"}
     assert prod["command"] == ["a", "b"]
     assert for_environment(manifest, "empty") == for_environment(manifest, None)
@@ -156,7 +165,7 @@ def test_an_environment_is_laid_over_the_rest() -> None:
 
 def test_an_environment_names_itself() -> None:
     """Where a manifest asks for its name; what else is missing is a placeholder."""
-    result = convert(load(MANIFEST, "m.yml"), "test", Wishes(name="shop", namespace="team"))
+    result = convert(load(MANIFEST, "m.yml", literal=True), "test", Wishes(name="shop", namespace="team"))
     assert result.manifests[0]["metadata"] == {"name": "shop", "namespace": "team"}
     assert {"name": "ENV", "value": "test"} in spec(result)["env"]
     assert placeholders.names(list(result.manifests)) == ["IMAGE of web", "x"]

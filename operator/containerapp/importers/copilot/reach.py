@@ -55,7 +55,7 @@ def reach(work: Work, *, public: bool) -> None:
     manifest, ports = work.manifest, Ports()
     http, nlb = manifest.at("http"), manifest.at("nlb")
     expose: Fields = {}
-    if http.value is False:
+    if str(http.value).lower() == "false":
         http.take()
     elif isinstance(http.value, dict):
         expose = _http(work, http, ports, public=public)

@@ -36,6 +36,7 @@ def _number(work: Work, given: Source) -> None:
     if units.is_number(str(given.value)):
         work.draft.put("replicas", given.number() if given.number() != 1 else None)
     else:
+        given.named()  # a placeholder in it is asked for
         given.lose("the name of a configuration of App Runner: write what it says to autoscaling")
 
 
@@ -85,7 +86,9 @@ def _bounds(given: Source) -> tuple[int, int]:
     if isinstance(given.value, dict):
         given.at("spot_from").lose(_SPOT)
         return given.at("min").number(1), given.at("max").number(1)
-    found = _RANGE.fullmatch(given.text())
+    found = _RANGE.fullmatch(given.named())
+    if found is None:
+        given.lose("it is no range: write autoscaling with minReplicas and maxReplicas")
     return (int(found[1]), int(found[2])) if found else (1, 1)
 
 
