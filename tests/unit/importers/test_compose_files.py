@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from containerapp.importers import units
 from containerapp.importers.compose.merging import merge, untagged
@@ -103,7 +104,7 @@ _VALUES = {"A": "1", "EMPTY": "", "B": "two"}
 def test_variables_are_filled_in(text: str, filled: str) -> None:
     """As a shell does, with `$$` for a dollar."""
     variables = Variables(_VALUES)
-    assert variables.text(text) == filled
+    assert variables.text(text, "c.yaml") == filled
     assert variables.missing == {}
 
 
@@ -111,7 +112,7 @@ def test_values_and_not_keys_have_variables() -> None:
     """Compose leaves the keys as they are."""
     variables = Variables(_VALUES)
     tree = {"$A": ["$A", 1, Tagged("!override", "$B"), None]}
-    assert variables.fill(tree) == {"$A": ["1", 1, Tagged("!override", "two"), None]}
+    assert variables.fill(tree, "c.yaml") == {"$A": ["1", 1, Tagged("!override", "two"), None]}
 
 
 def test_missing_variables_are_asked_for_all_at_once() -> None:
@@ -123,12 +124,21 @@ def test_missing_variables_are_asked_for_all_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("${A/b/c}", "no variable"), ("${}", "no variable"), ("${A", "not closed")]
+    ("text", "said"),
+    [
+        ("hunter2${A/hunter2}", r"\$\{A…\} is no variable"),
+        ("hunter2${}", r"\$\{…\} is no variable"),
+        ("hunter2${A", "a brace is not closed"),
+    ],
 )
-def test_what_compose_refuses_is_refused(text: str, said: str) -> None:
-    """The message has the text."""
-    with pytest.raises(Refusal, match=said):
-        Variables(_VALUES).text(text)
+def test_what_compose_refuses_is_refused_by_its_place(text: str, said: str) -> None:
+    """The message has no text: that may be a password."""
+    files = {"c.yaml": yaml.safe_dump({"services": {"a": {"command": [text]}}}), "a.env": f"A={text}"}
+    with pytest.raises(Refusal, match=rf"^c\.yaml: services\.a\.command\[0\]: {said}") as refused:
+        project(files)
+    assert "hunter2" not in str(refused.value)
+    with pytest.raises(Refusal, match=rf"^a\.env: A: {said}"):
+        _env(files["a.env"])
 
 
 def _env(text: str, **values: str) -> dict[str, str | None]:
@@ -349,6 +359,8 @@ def test_services_extend_others() -> None:
         ("services: {a: {extends: {file: text.yaml, service: a}}}", "no service a in text.yaml"),
         ("include: c.yaml", "includes itself"),
         ("include: [gone.yaml]", "no file gone.yaml"),
+        ("include: [{}]", "an include names no file"),
+        ("include: [[]]", "an include names no file"),
         ("[1]", "no Compose file"),
         ("services: {}", "no services"),
         ("services: [a]", "no services"),

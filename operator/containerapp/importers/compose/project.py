@@ -87,7 +87,7 @@ def _file(path: str, read: Read, variables: Variables, depth: int) -> dict[str, 
     text = read(path)
     if text is None:
         raise Refusal(f"there is no file {path}: name the Compose file, or put it there")
-    tree = long_form(variables.fill(load(text, path)))
+    tree = long_form(variables.fill(load(text, path), path))
     if not isinstance(tree, dict):
         raise Refusal(f"{path} is no Compose file: it must be a map with services")
     services = tree.get("services")
@@ -122,7 +122,7 @@ def _file_services(path: str, reading: tuple[Read, Variables]) -> Any:
     text = read(path)
     if text is None:
         raise Refusal(f"there is no file {path} to extend: put it there, or correct extends.file")
-    tree = long_form(variables.fill(load(text, path)))
+    tree = long_form(variables.fill(load(text, path), path))
     return (tree.get("services") or {}) if isinstance(tree, dict) else {}
 
 
@@ -156,7 +156,9 @@ def _with_included(
     for item in included if isinstance(included, list) else [included]:
         entry = item if isinstance(item, dict) else {"path": item}
         folder = posixpath.dirname(path)
-        paths = [posixpath.normpath(posixpath.join(folder, one)) for one in _listed(entry.get("path"))]
+        paths = [posixpath.normpath(posixpath.join(folder, one)) for one in _listed(entry.get("path") or [])]
+        if not paths:
+            raise Refusal(f"{path}: an include names no file: write its path, or remove it")
         own = merge(_included(paths, entry, path, (read, variables), depth), own)
     return own
 

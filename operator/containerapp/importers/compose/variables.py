@@ -29,22 +29,28 @@ class Variables:
     values: Mapping[str, str]
     missing: dict[str, str] = field(default_factory=dict)
 
-    def fill(self, value: Any) -> Any:
-        """Return a tree with the variables of its values filled in; those of keys stay, as Compose leaves them."""
+    def fill(self, value: Any, where: str) -> Any:
+        """Return a tree with the variables of its values filled in; those of keys stay, as Compose leaves them.
+
+        `where` is the file, and then the path within it: what a refusal begins with.
+        """
         match value:
             case dict():
-                return {key: self.fill(inner) for key, inner in value.items()}
+                return {key: self.fill(inner, _below(where, f".{key}")) for key, inner in value.items()}
             case list():
-                return [self.fill(inner) for inner in value]
+                return [self.fill(inner, _below(where, f"[{index}]")) for index, inner in enumerate(value)]
             case Tagged(tag, inner):
-                return Tagged(tag, self.fill(inner))
+                return Tagged(tag, self.fill(inner, where))
             case str():
-                return self.text(value)
+                return self.text(value, where)
             case _:
                 return value
 
-    def text(self, text: str) -> str:
-        """Return a text with its variables filled in; `$$` is a dollar."""
+    def text(self, text: str, where: str) -> str:
+        """Return a text with its variables filled in; `$$` is a dollar.
+
+        Raises `Refusal` for what is no variable, without the text: it may be a password.
+        """
         filled, rest = "", text
         while "$" in rest:
             before, _, rest = rest.partition("$")
@@ -53,8 +59,8 @@ class Variables:
             if rest.startswith("$"):
                 filled, rest = filled + "$", rest[1:]
             elif rest.startswith("{"):
-                inner, rest = _braced(rest, text)
-                filled += self._expand(inner, text)
+                inner, rest = _braced(rest, where)
+                filled += self._expand(inner, where)
             elif name:
                 filled, rest = filled + self._value(name[0]), rest[name.end() :]
             else:
@@ -66,15 +72,15 @@ class Variables:
             self.missing.setdefault(name, "")
         return self.values.get(name, "")
 
-    def _expand(self, inner: str, text: str) -> str:
+    def _expand(self, inner: str, where: str) -> str:
         """Return what `${inner}` stands for."""
         name = _NAME.match(inner)
         rest = inner[name.end() :] if name else inner
         operator = _OPERATOR.match(rest)
         if name is None or (rest and operator is None):
             raise Refusal(
-                f"${{{inner}}} in {text!r} is no variable, and Docker Compose refuses it: write ${{NAME}}"
-                " or ${NAME:-default}, and $$ for a dollar",
+                f"{where}: ${{{name[0] if name else ''}…}} is no variable, and Docker Compose refuses it: write"
+                " ${NAME} or ${NAME:-default}, and $$ for a dollar",
             )
         if operator is None:
             return self._value(name[0])
@@ -82,23 +88,28 @@ class Variables:
         otherwise = rest[operator.end() :]
         match operator[0][-1]:
             case "-":
-                return self.values[name[0]] if is_there else self.text(otherwise)
+                return self.values[name[0]] if is_there else self.text(otherwise, where)
             case "+":
-                return self.text(otherwise) if is_there else ""
+                return self.text(otherwise, where) if is_there else ""
             case _:
                 if not is_there:
-                    self.missing[name[0]] = self.text(otherwise)
+                    self.missing[name[0]] = self.text(otherwise, where)
                 return self.values.get(name[0], "")
 
 
-def _braced(rest: str, text: str) -> tuple[str, str]:
+def _below(where: str, step: str) -> str:
+    """Return a path with a further step; the file stands before it."""
+    return f"{where}{step}" if ": " in where else f"{where}: {step.lstrip('.')}"
+
+
+def _braced(rest: str, where: str) -> tuple[str, str]:
     """Return what stands in the braces that `rest` begins with, and what follows them."""
     depth = 0
     for index, character in enumerate(rest):
         depth += {"{": 1, "}": -1}.get(character, 0)
         if depth == 0:
             return rest[1:index], rest[index + 1 :]
-    raise Refusal(f"a brace is not closed in {text!r}: add }}, or write $$ for a dollar")
+    raise Refusal(f"{where}: a brace is not closed: add }}, or write $$ for a dollar")
 
 
 def parse_env(text: str, file: str, variables: Variables) -> dict[str, str | None]:
@@ -115,7 +126,8 @@ def parse_env(text: str, file: str, variables: Variables) -> dict[str, str | Non
             line = text.count("\n", 0, at) + 1
             raise Refusal(f"{file}:{line}: this is no variable: write NAME=value, and close its quotes")
         known = {**{name: value for name, value in found.items() if value is not None}, **variables.values}
-        found[entry["name"]] = _env_value(entry, Variables(known, variables.missing))
+        where = f"{file}: {entry['name']}"
+        found[entry["name"]] = _env_value(entry, Variables(known, variables.missing), where)
         at = _skip(text, entry.end())
     return found
 
@@ -126,14 +138,15 @@ def _skip(text: str, at: int) -> int:
     return between.end() if between else at
 
 
-def _env_value(entry: re.Match[str], variables: Variables) -> str | None:
+def _env_value(entry: re.Match[str], variables: Variables, where: str) -> str | None:
     if entry["mark"] is None:
         return None
     if entry["single"] is not None:
         return entry["single"].replace("\\'", "'")
     if entry["double"] is not None:
-        return variables.text(_ESCAPE.sub(lambda escape: _ESCAPES.get(escape[1], escape[0]), entry["double"]))
-    return variables.text(entry["plain"].partition(" #")[0].rstrip())
+        plain = _ESCAPE.sub(lambda escape: _ESCAPES.get(escape[1], escape[0]), entry["double"])
+        return variables.text(plain, where)
+    return variables.text(entry["plain"].partition(" #")[0].rstrip(), where)
 
 
 def parse_raw_env(text: str) -> dict[str, str | None]:
