@@ -20,9 +20,21 @@ _VALUE = re.compile(
 )
 _REFERENCE = re.compile(r"arn:.*|/.*|https?://[^@]*|true|false|yes|no|none|null|", re.IGNORECASE)
 
+_LINE = re.compile(
+    r"""^[^\S\n]*(?:export[^\S\n]+)?["']?(?P<name>[\w.-]+)["']?[^\S\n]*[=:][^\S\n]*["']?(?P<value>[^"'\n]*)""",
+    re.MULTILINE,
+)
+
 
 def is_credential(name: str, value: str) -> bool:
     """Whether a variable's value must not be read by everyone who reads the manifest."""
     if _VALUE.search(value):
         return True
     return bool(_NAME.search(name)) and not _REFERENCE.fullmatch(value)
+
+
+def holds_credential(text: str) -> bool:
+    """Whether a file's text must not be read by everyone: a key, or lines of names and values, one a credential."""
+    return bool(_VALUE.search(text)) or any(
+        is_credential(line["name"], line["value"].rstrip(", \t;\r")) for line in _LINE.finditer(text)
+    )

@@ -186,6 +186,35 @@ def test_variables_of_env_files_are_read_carried_or_listed() -> None:
         service("env_file: []", {".env": "A=x$GONE"})
 
 
+@pytest.mark.parametrize(
+    ("text", "is_secret"),
+    [
+        ("LEVEL=info\nexport DB_PASSWORD='hunter2'\n", True),
+        ('{"level": 1, \n "apiKey": "hunter2",\n}', True),
+        ("db:\n  url: postgres://shop:hunter2@db/shop", True),
+        ("-----BEGIN RSA PRIVATE KEY-----\nhunter2", True),
+        ("# password: hunter2\nTOKEN=\npassword_file: /run/secrets/db\nauth_token: true,", False),
+    ],
+)
+def test_a_file_that_holds_a_credential_is_in_a_secret(text: str, *, is_secret: bool) -> None:
+    """Its text would be in the manifest otherwise, for all who read that."""
+    result = service(
+        "volumes: ['./.env:/app/.env']\nconfigs: [{source: c, target: /c, mode: 0400}]",
+        {"./.env": text, "c.conf": text},
+        "configs: {c: {file: c.conf}}",
+    )
+    of_env, of_config = spec(result)["files"]
+    if not is_secret:
+        assert (of_env, of_config["content"]) == ({"path": "/app/.env", "content": text}, text)
+        return
+    assert of_env == {"path": "/app/.env", "secret": "web-env-file", "key": ".env"}
+    assert of_config == {"path": "/c", "mode": 0o400, "secret": "web-c-file", "key": "c"}
+    secrets = {each["metadata"]["name"]: each["stringData"] for each in result.manifests[:-1]}
+    assert secrets == {"web-env-file": {".env": text}, "web-c-file": {"c": text}}
+    assert sum("credential" in note.reason for note in result.notes) == 2
+    assert "hunter2" not in str(result.manifests[-1]) + str(result.notes)
+
+
 def test_files_beside_the_compose_file_become_files_of_the_app() -> None:
     """Mounts of configuration work in the cluster as they did on the host."""
     result = service(

@@ -196,6 +196,9 @@ def test_a_raw_env_file_has_values_as_they_stand() -> None:
         ("90-91:80-81", [{"target": 80, "published": "90"}, {"target": 81, "published": "91"}]),
         ({"target": 80}, [{"target": 80}]),
         ("what", ["what"]),
+        ("81-80", ["81-80"]),
+        ("1-33", ["1-33"]),
+        ("9" * 5000, ["9" * 5000]),
     ],
 )
 def test_ports_have_one_form(port: Any, ports: list[Any]) -> None:

@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 from containerapp.api.volumes import SINGLE_WRITER
-from containerapp.importers.compose.parts import Part
+from containerapp.importers.compose.parts import Part, seconds
 from containerapp.importers.compose.process import ARCHITECTURES
 from containerapp.importers.naming import is_label
 from containerapp.importers.source import Source
-from containerapp.importers.units import duration, is_number
+from containerapp.importers.units import is_number
 
 _CONSTRAINT = re.compile(r"(node|engine)\.(labels\.)?([\w./-]+)\s*(==|!=)\s*([\w./-]+)")
 _NODE_LABELS = {"hostname": "kubernetes.io/hostname", "platform.os": "kubernetes.io/os"}
@@ -22,8 +22,7 @@ def deploying(part: Part) -> None:
     _restart(part, part.service.at("restart"))
     for key in ("condition", "delay", "max_attempts", "window"):
         _restart_policy(part, key, deploy.at("restart_policy").at(key))
-    grace = part.service.at("stop_grace_period")
-    part.put("terminationGracePeriodSeconds", duration(grace.text()))
+    part.put("terminationGracePeriodSeconds", seconds(part.service.at("stop_grace_period")))
     signal = part.service.at("stop_signal")
     if str(signal.value).upper() in {"SIGTERM", "TERM", "15"}:
         signal.take()
@@ -92,7 +91,7 @@ def _rollout(part: Part, deploy: Source) -> None:
     if update.at("failure_action"):
         action = update.at("failure_action").text()
         found |= {} if action == "rollback" else {"automaticRollback": False}
-    monitor = duration(update.at("monitor").text())
+    monitor = seconds(update.at("monitor"))
     found |= {"minReadySeconds": min(monitor, 3600)} if monitor else {}
     part.put("rollout", found)
     for key, reason in _ROLLOUT.items():

@@ -9,6 +9,7 @@ from typing import Any
 from containerapp.importers.accepted import ADDRESS, accepts
 from containerapp.importers.compose.databases import database
 from containerapp.importers.compose.parts import Model, Part
+from containerapp.importers.compose.syntax import MOST_PORTS
 from containerapp.importers.naming import port_name
 from containerapp.importers.source import Source
 from containerapp.importers.units import is_number
@@ -52,7 +53,10 @@ def _port(item: Source, found: Ports) -> None:
     """Take a port of the long form; what the host does with it is the host's."""
     target = item.at("target").number()
     if not 1 <= target <= 65535:
-        item.lose("it is no port: write a number from 1 to 65535")
+        item.lose(
+            f"it is no port from 1 to 65535, and no range of {MOST_PORTS} at most: write those that callers need to"
+            " `ports`"
+        )
         return
     protocol = item.at("protocol").text("tcp").upper()
     more = {"name": item.at("name").text(), "appProtocol": item.at("app_protocol").text()}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from containerapp.importers import units
 from containerapp.importers.compose.project import Project
 from containerapp.importers.manifest import Draft
 from containerapp.importers.source import Source
@@ -73,3 +74,11 @@ class Part:
     def is_job(self) -> bool:
         """Whether it runs to completion."""
         return self.draft.kind == "ContainerJob"
+
+
+def seconds(given: Source) -> int | None:
+    """Take a time such as `1m30s`; give up what is none."""
+    found = units.duration(given.text())
+    if found is None:
+        given.lose("it is no time: write it as 1m30s")
+    return found

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from containerapp.importers.compose.parts import Part
+from containerapp.importers.compose.parts import Part, seconds
 from containerapp.importers.compose.project import VariablesMissing
 from containerapp.importers.compose.variables import Variables, parse_env, parse_raw_env
 from containerapp.importers.probes import handler, probe
 from containerapp.importers.source import Source
-from containerapp.importers.units import duration, words
+from containerapp.importers.units import words
 
 _PULL = {"always": "Always", "missing": None, "if_not_present": None, "never": "Never"}
 ARCHITECTURES = {"amd64": "amd64", "x86_64": "amd64", "arm64": "arm64", "aarch64": "arm64"}
@@ -59,9 +59,28 @@ def _platform(part: Part) -> None:
 
 
 def _command(part: Part) -> None:
-    for key, name in (("entrypoint", "command"), ("command", "args")):
-        given = part.service.at(key)
-        part.put(name, given.texts() if isinstance(given.value, list) else words(given.text()))
+    """Carry entrypoint and command. One that is empty takes the image's away, which Kubernetes cannot."""
+    entrypoint, command = part.service.at("entrypoint"), part.service.at("command")
+    program, arguments = _words(entrypoint), _words(command)
+    if _is_cleared(entrypoint):
+        program, arguments = arguments, []
+        if not program:
+            entrypoint.ledger.losses[entrypoint.path] = _CLEARED.format("ENTRYPOINT", "CMD")
+    elif _is_cleared(command) and not program:
+        command.ledger.losses[command.path] = _CLEARED.format("CMD", "ENTRYPOINT")
+    part.put("command", program)
+    part.put("args", arguments)
+
+
+_CLEARED = "a Pod runs the image with its {}, which is taken away here: write the image's {} to `command`"
+
+
+def _words(given: Source) -> list[str]:
+    return given.texts() if isinstance(given.value, list) else words(given.text())
+
+
+def _is_cleared(given: Source) -> bool:
+    return given.value in ("", [])
 
 
 def _environment(part: Part) -> None:
@@ -142,7 +161,7 @@ def _of_itself(words: list[str], name: str) -> list[str]:
 
 
 def _seconds(source: Source, default: int) -> int:
-    return duration(source.text()) or default
+    return seconds(source) or default
 
 
 def _first_port(part: Part) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 from containerapp.importers import units
 from containerapp.importers.compose.databases import database
 from containerapp.importers.compose.parts import Part
+from containerapp.importers.credentials import holds_credential
 from containerapp.importers.naming import object_name, unique
 from containerapp.importers.source import Source
 
@@ -36,8 +37,13 @@ def storage(part: Part) -> None:
         _mount(part, item)
     for item in part.service.at("tmpfs").items():
         path, _, options = item.text().partition(":")
-        size = re.search(r"size=([0-9]+[kmgKMG]?)", options)
-        _add(part, path, {"emptyDir": _in_memory(size[1] if size else "")})
+        given = [option for option in options.split(",") if option not in {"", "rw"}]
+        sizes = [option.removeprefix("size=") for option in given if option.startswith("size=")]
+        _add(part, path, {"emptyDir": _in_memory(sizes[-1] if sizes else "")})
+        if len(given) > len(sizes):
+            item.ledger.losses[item.path] = (
+                "of the options of a folder in memory, Kubernetes has the size alone"
+            )
     shm = part.service.at("shm_size")
     if shm:
         _add(part, "/dev/shm", {"emptyDir": _in_memory(shm.text())})  # noqa: S108 - a mount in the container
@@ -129,7 +135,7 @@ def _bind(part: Part, item: Source, target: str) -> None:
     text = None if source in _SYSTEM else _text(part, source)
     if text is not None and not part.sidecar:
         item.take()
-        part.extend("files", [{"path": target, "content": text}])
+        part.extend("files", [_file(part, item, source, {"path": target}, text)])
         return
     if (
         source in _SYSTEM
@@ -210,8 +216,29 @@ def _config(part: Part, item: Source) -> None:
         if text is None or part.sidecar:
             item.lose(_FILE)
             return
-        given = {"content": text}
+        part.extend("files", [_file(part, item, name, {"path": target, **_mode(item)}, text)])
+        return
     part.extend("files", [{"path": target, **given, **_mode(item)}])
+
+
+def _file(part: Part, item: Source, name: str, fields: dict[str, Any], text: str) -> dict[str, Any]:
+    """Return a file of the app; the text is in a Secret beside it where it holds a credential."""
+    if not holds_credential(text):
+        return {**fields, "content": text}
+    file = posixpath.basename(name)
+    taken = {manifest["metadata"]["name"] for manifest in part.model.written.values()}
+    called = unique(object_name(f"{part.draft.name}-{file}-file", longest=253), taken)
+    key = re.sub(r"[^-.\w]", "-", file, flags=re.ASCII)
+    part.model.written[f"Secret/{called}"] = _secret_of(called, key, text)
+    item.note(
+        f"{file} holds what looks like a credential: it is in the Secret {called}, not in the manifest. Better keep"
+        " that in AWS Secrets Manager, and name it in `secrets`"
+    )
+    return {**fields, "secret": called, "key": key}
+
+
+def _secret_of(name: str, key: str, text: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: text}}
 
 
 def _mode(item: Source) -> dict[str, int]:
@@ -249,12 +276,7 @@ def _secret(part: Part, item: Source) -> None:
             f"make the Secret before the app: kubectl create secret generic {called} --from-file={name}=FILE"
         )
     else:
-        part.model.written[f"Secret/{called}"] = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": called},
-            "stringData": {name: text},
-        }
+        part.model.written[f"Secret/{called}"] = _secret_of(called, name, text)
     if part.sidecar:
         item.lose("files are the app's own container's: mount a volume, or name the Secret's key in env")
         return

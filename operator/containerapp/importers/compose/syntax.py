@@ -11,9 +11,11 @@ from typing import Any
 
 from containerapp.importers.documents import Tagged
 
+MOST_PORTS = 32
+"""Ports that an app can have, by the API."""
 _PORT = re.compile(
-    r"(?:(?P<ip>\[[0-9a-fA-F:]+\]|[0-9]+(?:\.[0-9]+){3}|localhost):)?(?:(?P<published>[0-9]+(?:-[0-9]+)?)?:)?"
-    r"(?P<target>[0-9]+(?:-[0-9]+)?)(?:/(?P<protocol>[a-z]+))?"
+    r"(?:(?P<ip>\[[0-9a-fA-F:]+\]|[0-9]+(?:\.[0-9]+){3}|localhost):)?(?:(?P<published>[0-9]{1,9}(?:-[0-9]{1,9})?)?:)?"
+    r"(?P<target>[0-9]{1,9}(?:-[0-9]{1,9})?)(?:/(?P<protocol>[a-z]+))?"
 )
 
 
@@ -90,13 +92,13 @@ def _ports(value: Any) -> Any:
 def _port(item: Any) -> Iterator[Any]:
     """`[[IP:]PUBLISHED:]TARGET[/PROTOCOL]`, in which both may be ranges of the same length."""
     found = None if isinstance(item, dict) else _PORT.fullmatch(str(item))
-    if found is None:
+    targets = _range(found["target"]) if found else []
+    if found is None or not targets:
         yield item
         return
-    targets = _range(found["target"])
     published = _range(found["published"] or "")
     for index, target in enumerate(targets):
-        port = {"target": target}
+        port: dict[str, Any] = {"target": target}
         if published:
             port["published"] = str(published[min(index, len(published) - 1)])
         for key, given in (("host_ip", found["ip"]), ("protocol", found["protocol"])):
@@ -105,11 +107,13 @@ def _port(item: Any) -> Iterator[Any]:
         yield port
 
 
-def _range(text: str) -> list[Any]:
-    first, dash, last = text.partition("-")
-    if not dash:
-        return [int(text)] if text else []
-    return list(range(int(first), min(int(last), int(first) + 200) + 1))
+def _range(text: str) -> list[int]:
+    """Return the ports of a range; none of one that ends before it begins, or has more than an app can have."""
+    if not text:
+        return []
+    first, _, last = text.partition("-")
+    ports = range(int(first), int(last or first) + 1)
+    return list(ports) if len(ports) <= MOST_PORTS else []
 
 
 def _volumes(value: Any) -> Any:
