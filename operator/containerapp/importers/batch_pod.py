@@ -26,6 +26,7 @@ _SHARED = ("serviceAccountName", "shareProcessNamespace", "imagePullSecrets")
 
 def put(pod: Source, draft: Draft, wishes: Wishes) -> None:
     """Put a Pod's fields: its first container is the job's own, the others are sidecars."""
+    draft.expands = True
     containers, inits = list(pod.at("containers").items()), list(pod.at("initContainers").items())
     for key in _SHARED:
         draft.put(key, pod.at(key).take())

@@ -10,15 +10,19 @@ import re
 _NAME = re.compile(
     r"(password|passwd|passphrase|secret|token|credentials?|[_-]pwd|[_-]pass|[_-]dsn"
     r"|(api|private|access|auth|secret|signing|encryption|license|jwt|master|account|app)[_-]?key)"
-    r"([_-]?(id|[0-9]+|base64|b64))?$",
+    r"([_-]?(id|[0-9]+|base64|b64|base))?$",
     re.IGNORECASE,
 )
 _VALUE = re.compile(
     r"://[^/\s:@]*:[^/\s@]+@|-----BEGIN [A-Z ]*PRIVATE KEY|\b(AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}"
-    r"|\bxox[abprs]-|\beyJ[A-Za-z0-9_-]+\.eyJ|\bsk-[A-Za-z0-9_-]{20,}|(password|pwd)=[^;&\s]+",
+    r"|\bgithub_pat_|\bglpat-|\bxox[abprs]-|hooks\.slack\.com/services/.|\beyJ[A-Za-z0-9_-]+\.eyJ"
+    r"|\bsk-[A-Za-z0-9_-]{20,}|\b[rs]k_(live|test)_|\bAIza[A-Za-z0-9_-]{35}|\bSG\.[A-Za-z0-9_-]{16,}\."
+    r"|(password|pwd|account_?key|shared_?access_?key)=[^;&\s]+",
     re.IGNORECASE,
 )
-_REFERENCE = re.compile(r"arn:.*|/.*|https?://[^@]*|true|false|yes|no|none|null|", re.IGNORECASE)
+_REFERENCE = re.compile(
+    r"arn:.*|(/[\w.@~${}-]+){2,}/?|/[\w-]+\.\w+|https?://[^@]*|true|false|yes|no|none|null|", re.IGNORECASE
+)
 
 _LINE = re.compile(
     r"""^[^\S\n]*(?:export[^\S\n]+)?["']?(?P<name>[\w.-]+)["']?[^\S\n]*[=:][^\S\n]*["']?(?P<value>[^"'\n]*)""",

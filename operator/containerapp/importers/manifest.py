@@ -6,7 +6,8 @@ the API's own models take each one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from containerapp.api.containerjob import ContainerJob
 from containerapp.api.schema import API_VERSION
 from containerapp.errors import InvalidSpec
 from containerapp.importers.credentials import is_credential
-from containerapp.importers.naming import is_label
+from containerapp.importers.naming import is_label, unique
 from containerapp.importers.source import Imported, Refusal, Source
 from containerapp.importers.units import quantity
 
@@ -69,6 +70,7 @@ _ORDER = (
     *("initContainers", "sidecars", "security", "placement", "rollout", "disruption"),
     "terminationGracePeriodSeconds",
 )
+_EXPANDED = re.compile(r"\$\$|\$\((?P<name>[^)]*)\)")
 _BETTER = (
     "Better keep it in AWS Secrets Manager, name it in `secrets`, and change it: it was readable in the input"
 )
@@ -82,6 +84,7 @@ class Draft:
         spec: its fields so far; `put` leaves out what says nothing.
         credentials: from keys to values of the Secret that is written beside it.
         comments: from fields, such as `port` or `sidecars[0]`, to remarks above them.
+        expands: whether `$(NAME)` in the input is Kubernetes' own.
     """
 
     name: str
@@ -90,6 +93,7 @@ class Draft:
     spec: dict[str, Any] = field(default_factory=dict)
     credentials: dict[str, str] = field(default_factory=dict)
     comments: dict[str, str] = field(default_factory=dict)
+    expands: bool = False
 
     @property
     def secret_name(self) -> str:
@@ -109,18 +113,24 @@ class Draft:
         text = value.text()
         if not is_credential(name, text):
             return {"name": name, "value": text}
-        key = f"{container}.{name}" if container else name
+        key = self._key(f"{container}.{name}" if container else name)
         self.credentials[key] = text
         value.note(
             f"looks like a credential: it is in the Secret {self.secret_name}, not in the manifest. {_BETTER}"
         )
         return {"name": name, "valueFrom": {"secretKeyRef": {"name": self.secret_name, "key": key}}}
 
+    def _key(self, name: str) -> str:
+        """Return a key that a Secret can have, and that no other variable has."""
+        return unique(re.sub(r"[^-._A-Za-z0-9]", "_", name), self.credentials)
+
     def manifests(self) -> list[Manifest]:
         """Return the Secret, where there is one, and the object, its fields in the order of the documentation."""
-        spec = _in_order(self.spec)
-        for name in {"sidecars", "initContainers"} & spec.keys():
-            spec[name] = [_in_order(container) for container in spec[name]]
+        written = _in_order if self.expands else _literal
+        spec = _in_order(written(self.spec))
+        for name in ("sidecars", "initContainers"):
+            if name in spec:
+                spec[name] = [_in_order(written(container)) for container in spec[name]]
         own = {
             "apiVersion": API_VERSION,
             "kind": self.kind,
@@ -139,6 +149,28 @@ class Draft:
 
     def _metadata(self, name: str) -> dict[str, str]:
         return {"name": name, **({"namespace": self.namespace} if self.namespace else {})}
+
+
+def _literal(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a container whose words and variables reach the program as they are: Kubernetes expands `$` in them."""
+    variables = fields.get("env", [])
+    names = {each["name"] for each in (*variables, *fields.get("secrets", []))}
+
+    def plain(text: str) -> str:
+        return _EXPANDED.sub(lambda found: _escaped(found, names), text)
+
+    written: dict[str, Any] = {
+        **{key: [plain(word) for word in fields[key]] for key in ("command", "args") if key in fields},
+        "env": [{**each, "value": plain(each["value"])} if "value" in each else each for each in variables],
+    }
+    return {key: written.get(key, value) for key, value in fields.items()}
+
+
+def _escaped(found: re.Match[str], names: Collection[str]) -> str:
+    """Return what Kubernetes makes of into the text that was found: it leaves references that lead nowhere alone."""
+    if found["name"] is None:
+        return "$$$$"
+    return f"${found[0]}" if found["name"] in names else found[0]
 
 
 def _in_order(fields: dict[str, Any]) -> dict[str, Any]:

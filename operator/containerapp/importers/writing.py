@@ -15,6 +15,8 @@ import yaml
 from containerapp.importers.source import Imported, Loss
 
 _WIDTH = 100
+_OTHER_BREAKS = frozenset("\x85\u2028\u2029")
+"""Ends of a line to YAML, which a text on several lines would have as `\\n` when it is read."""
 _STEP = re.compile(r"[^.\[\]]+|\[\d+\]")
 
 
@@ -36,7 +38,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
+    style = "|" if "\n" in text and _OTHER_BREAKS.isdisjoint(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

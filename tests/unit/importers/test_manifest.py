@@ -30,6 +30,11 @@ def _shop(**fields: object) -> Draft:
         ("DATABASE_URL", "postgres://shop:hunter2@db/shop"),
         ("X", "AKIAIOSFODNN7EXAMPLE"),
         ("CONNECTION", "Server=db;Password=hunter2;"),
+        ("SECRET_KEY_BASE", "x"),
+        ("JWT_SECRET", "/kD82abc=="),
+        ("STRIPE", "sk_live_abcdef"),
+        ("WEBHOOK", "https://hooks.slack.com/services/T0/B0/x"),
+        ("STORE", "AccountName=a;AccountKey=abc=="),
     ],
 )
 def test_credentials_are_known_by_name_or_value(name: str, value: str) -> None:
@@ -42,6 +47,8 @@ def test_credentials_are_known_by_name_or_value(name: str, value: str) -> None:
     [
         ("DB_PASSWORD_FILE", "/run/secrets/db"),
         ("SECRET_NAME", "shop-db"),
+        ("GOOGLE_CREDENTIALS", "/key.json"),
+        ("DB_SECRET", "/shop/${ENV}/db"),
         ("DB_SECRET", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x"),
         ("TOKEN_TTL", "3600"),
         ("USE_TOKEN", "true"),
@@ -70,6 +77,33 @@ def test_a_credential_goes_to_the_secret_beside() -> None:
         {"name": "LEVEL", "value": "info"},
     ]
     assert "hunter2" not in str(app) + str(made.notes) + writing.report(made)
+
+
+def test_a_key_of_the_secret_is_one_that_kubernetes_takes() -> None:
+    """Variables of .NET have a colon; two that would have one key have two."""
+    root = source({"Db:Password": "a", "Db_Password": "b"})
+    draft = _shop()
+    for name, value in root.entries():
+        draft.variable(name, value)
+    assert draft.credentials == {"Db_Password": "a", "Db_Password-2": "b"}
+
+
+def test_dollars_reach_the_program() -> None:
+    """Kubernetes makes one of two, and fills in `$(NAME)`; what it leaves alone stays as it is."""
+    env = [{"name": "A", "value": "a$$b$(C)$(D) $("}, {"name": "B", "valueFrom": {}}]
+    proxy = {"name": "proxy", "args": ["$(A)$(C)$$"], "secrets": [{"name": "C", "valueFrom": "/c"}]}
+    shop = _shop(
+        command=["sh", "-c", "echo $$ $(date) $B $(B)"], env=env, secrets=proxy["secrets"], sidecars=[proxy]
+    )
+    (app,) = imported([], [shop]).manifests
+    assert app["spec"]["command"] == ["sh", "-c", "echo $$$$ $(date) $B $$(B)"]
+    assert app["spec"]["env"] == [
+        {"name": "A", "value": "a$$$$b$$(C)$(D) $("},
+        {"name": "B", "valueFrom": {}},
+    ]
+    assert app["spec"]["sidecars"][0]["args"] == ["$(A)$$(C)$$$$"]
+    shop.expands = True
+    assert imported([], [shop]).manifests[0]["spec"]["command"][-1] == "echo $$ $(date) $B $(B)"
 
 
 def test_fields_stand_in_the_order_of_the_documentation() -> None:
@@ -164,6 +198,13 @@ kind: Secret
 metadata:
   name: shop-env
 """
+
+
+@pytest.mark.parametrize("text", ["a\u2028b\nc\n", "a\x85b\nc", "a\rb\nc", "\x0cb\nc", "a\n\n"])
+def test_a_text_of_several_lines_is_written_as_it_is(text: str) -> None:
+    """Whatever else some take for the end of a line."""
+    app = _shop(files=[{"path": "/a", "content": text}]).manifests()[0]
+    assert yaml.safe_load(writing.document(app, {"ContainerApp/shop spec.image": "the image"})) == app
 
 
 def test_manifests_are_written_as_by_a_person() -> None:
