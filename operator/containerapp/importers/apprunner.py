@@ -31,7 +31,7 @@ _OWN = {
     "AutoScalingConfigurationArn": "has only the name: give the output of describe-auto-scaling-configuration, too",
     "AutoScalingConfigurationSummary": "has only the name: give the output of describe-auto-scaling-configuration, too",
 }
-_SIZE = re.compile(r"(?P<number>[0-9.]+) *(?P<unit>vCPU|GB)?", re.IGNORECASE)
+_SIZE = re.compile(r"(?P<number>[0-9]{0,9}\.?[0-9]{1,9}) *(?P<unit>vCPU|GB)?", re.IGNORECASE)
 
 
 def convert(documents: Sequence[tuple[str, Any]], wishes: Wishes) -> Imported:
@@ -125,6 +125,8 @@ def _instance(configured: Source, draft: Draft) -> None:
 def _size(given: Source) -> float:
     """Take a number of cores or of gigabytes, or AWS' units of them."""
     found = _SIZE.fullmatch(given.text().strip())
+    if found is None:
+        given.lose("is no size: write resources.requests")
     return float(found["number"]) if found else 0
 
 

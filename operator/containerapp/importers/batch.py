@@ -87,9 +87,7 @@ def _job(definition: Source, logical: str, wishes: Wishes, drafts: list[Draft]) 
     draft = Draft(name=name, kind="ContainerJob", namespace=wishes.namespace)
     beside = _containers(definition, draft, wishes)
     drafts.append(draft)
-    if "FARGATE" in definition.at("platformCapabilities").texts():
-        comment = "a Fargate profile of the cluster must select the namespace"
-        draft.put("placement", {"fargate": True, **draft.spec.get("placement", {})}, comment)
+    _fargate(definition, draft)
     draft.put("labels", {**draft.spec.get("labels", {}), **labels(definition.at("tags").entries())})
     _parameters(definition.at("parameters"), draft)
     draft.put("retry", _retry(definition.at("retryStrategy")))
@@ -106,6 +104,17 @@ def _job(definition: Source, logical: str, wishes: Wishes, drafts: list[Draft]) 
         value = definition.at(key)
         value.take() if value.value is False else value.lose(reason)
     return beside
+
+
+def _fargate(definition: Source, draft: Draft) -> None:
+    placement = draft.spec.get("placement", {})
+    if "FARGATE" not in definition.at("platformCapabilities").texts():
+        return
+    if placement.get("architectures") == ["arm64"]:
+        draft.put("placement", placement, "Fargate on EKS has no arm64: Pods run on nodes")
+        return
+    comment = "a Fargate profile of the cluster must select the namespace"
+    draft.put("placement", {"fargate": True, **placement}, comment)
 
 
 def _containers(definition: Source, draft: Draft, wishes: Wishes) -> list[Manifest]:

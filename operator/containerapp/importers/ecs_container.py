@@ -14,6 +14,7 @@ from containerapp.importers import commands, ecs_reasons, probes
 from containerapp.importers.accepted import ADDRESS, SYSCTL, accepts
 from containerapp.importers.manifest import Draft, cpu, memory
 from containerapp.importers.source import Source
+from containerapp.importers.units import is_number
 from containerapp.importers.wishes import Wishes
 
 Fields = dict[str, Any]
@@ -23,6 +24,7 @@ _HOST = re.compile(rf"{_HOST_LABEL.pattern}(\.{_HOST_LABEL.pattern})*")
 _ANNOTATION = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _SIZE = re.compile(r"(?P<number>[0-9]*\.?[0-9]+) *(?P<unit>v?cpu|gb)?", re.IGNORECASE)
 _ALLOWED = "Pod Security of the namespace, and the platform, must allow it"
+_ROOT = {"root": "0"}
 _DEVICES = {"GPU": "nvidia.com/gpu", "NeuronDevice": "aws.amazon.com/neuron"}
 
 
@@ -142,18 +144,21 @@ def security(definition: Source) -> Fields:
 
 
 def _user(given: Source) -> Fields:
-    user, _, group = ("0" if given.value == "root" else given.text()).partition(":")
-    if user and not user.isdigit():
+    user, _, group = (_ROOT.get(part, part) for part in given.text().partition(":"))
+    if user and not is_number(user):
         given.lose(
             "Kubernetes cannot tell whether a named user is root: write its number to security.runAsUser"
         )
         return {}
     found: Fields = {"runAsUser": int(user)} if user else {}
-    if group.isdigit():
+    if is_number(group):
         found["runAsGroup"] = int(group)
+    elif group:
+        given.ledger.losses[given.path] = (
+            "Kubernetes takes numbers alone: write the group's to security.runAsGroup"
+        )
     if user == "0":
         given.note(f"runs as root, which the defaults of `security` refuse; {_ALLOWED}")
-        given.take()
         found["runAsNonRoot"] = False
     return found
 

@@ -124,12 +124,33 @@ def _size(task: Source, roles: Roles, draft: Draft, *, whole: bool) -> None:
             task.at("memory").note(
                 "containers without a size have equal shares, and may use what others do not"
             )
+        _let_grow(roles, draft, mebibytes)
     else:
         for key in ("cpu", "memory"):
             task.at(key).lose("the task was split: say what each of its apps needs, in `resources`")
     disk = task.at("ephemeralStorage").at("sizeInGiB").number()
     if disk:
         draft.put("resources", _promised(draft.spec, "ephemeral-storage", f"{disk}Gi"))
+
+
+def _let_grow(roles: Roles, draft: Draft, mebibytes: float) -> None:
+    """Let containers that have only reserved memory use all that the task has, as ECS does."""
+
+    def given(definition: Source, fields: Fields) -> Fields:
+        soft = definition.at("memoryReservation")
+        if not soft or definition.at("memory"):
+            return fields
+        if mebibytes <= soft.number():
+            soft.note(
+                "is the limit, too; ECS had none: write more to resources.limits.memory where it is needed"
+            )
+            return fields
+        limits = {**fields["resources"].get("limits", {}), "memory": _memory(mebibytes)}
+        return {**fields, "resources": {**fields["resources"], "limits": limits}}
+
+    sidecars = zip(roles.sidecars, draft.spec.get("sidecars", []), strict=True)
+    draft.put("sidecars", [given(definition, fields) for definition, fields in sidecars])
+    draft.put("resources", given(roles.own, draft.spec).get("resources"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

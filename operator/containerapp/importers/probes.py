@@ -17,6 +17,7 @@ _HARMLESS = re.compile(
     r"-[fsSLkqIOi]+|--(fail|silent|show-error|location|insecure|quiet|head|spider|no-verbose|no-check-certificate)"
     r"|--tries=[0-9]+|--(timeout|max-time|connect-timeout)=[0-9]+|-nv|/dev/null|-"
 )
+_FAILS = re.compile(r"-[fsSLkqIOi]*f[fsSLkqIOi]*|--fail")
 _TAKES_A_VALUE = {"-o", "-O", "-m", "--max-time", "--connect-timeout", "-T", "-t", "--output", "--retry"}
 _DEFAULTS = {"periodSeconds": 10, "timeoutSeconds": 1, "successThreshold": 1, "failureThreshold": 3}
 
@@ -44,12 +45,14 @@ def handler(words: list[str], port: int | None) -> Probe | None:
 
 
 def _http(line: str, port: int | None) -> Probe | None:
-    """Return the request that a line makes, where it does nothing else."""
+    """Return the request that a line makes, where it does nothing else and fails by the answer's status, as a probe."""
     try:
         program, *words = shlex.split(_EXIT.sub("", line)) or [""]
     except ValueError:
         return None
     urls = [match for word in words if (match := _URL.fullmatch(word))]
+    if program.endswith("curl") and not any(map(_FAILS.fullmatch, words)):
+        return None
     others = [word for index, word in enumerate(words) if not _is_harmless(words, index)]
     return http_get(urls[0], port) if program in _ASKS and len(urls) == 1 and not others else None
 

@@ -107,6 +107,16 @@ def test_what_app_runner_built_needs_an_image() -> None:
     assert {loss.reason for loss in made.losses} == {apprunner.BUILD}
 
 
+@pytest.mark.parametrize("size", ["1..2", "large", "."])
+def test_what_is_no_size_is_listed(size: str) -> None:
+    """And no traceback."""
+    image = {"ImageRepository": {"ImageIdentifier": "shop:1"}}
+    made = _convert(
+        {"ServiceName": "shop", "SourceConfiguration": image, "InstanceConfiguration": {"Cpu": size}}
+    )
+    assert [loss.path for loss in made.losses] == ["InstanceConfiguration.Cpu"]
+
+
 def test_the_file_of_a_repository_becomes_an_app() -> None:
     """Its build belongs to a Dockerfile."""
     document = {

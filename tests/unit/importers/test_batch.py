@@ -66,6 +66,16 @@ def _spec(*documents: Any, **wishes: Any) -> dict[str, Any]:
         ({"timeout": {"attemptDurationSeconds": 600}}, {"attemptTimeoutSeconds": 600}),
         ({"arrayProperties": {"size": 10}}, {"array": {"size": 10}}),
         ({"platformCapabilities": ["FARGATE"]}, {"placement": {"fargate": True}}),
+        (
+            {
+                "platformCapabilities": ["FARGATE"],
+                "containerProperties": {
+                    "image": "report:1",
+                    "runtimePlatform": {"cpuArchitecture": "ARM64"},
+                },
+            },
+            {"placement": {"architectures": ["arm64"]}},
+        ),
         ({"tags": {"team": "data"}, "propagateTags": False}, {"labels": {"team": "data"}}),
     ],
 )

@@ -37,6 +37,7 @@ _MIB = "linuxParameters"
             {"resources": {"requests": {"cpu": "500m", "memory": "64Mi"}}},
         ),
         ({"user": "1000:2000"}, {"security": {"runAsUser": 1000, "runAsGroup": 2000}}),
+        ({"user": "root:root"}, {"security": {"runAsUser": 0, "runAsGroup": 0, "runAsNonRoot": False}}),
         ({"user": "root"}, {"security": {"runAsUser": 0, "runAsNonRoot": False}}),
         (
             {"privileged": True, "readonlyRootFilesystem": "true"},
@@ -113,6 +114,8 @@ def test_a_field_that_kubernetes_has_is_carried_over(
     [
         ({"workingDirectory": "srv"}, "workingDirectory"),
         ({"user": "www-data"}, "user"),
+        ({"user": "²"}, "user"),
+        ({"user": "1000:staff"}, "user"),
         ({"dockerSecurityOptions": ["apparmor:x"]}, "dockerSecurityOptions[0]"),
         ({"hostname": "Shop_1"}, "hostname"),
         ({"dockerLabels": {"containerapp.dev/x": "1"}}, "dockerLabels.containerapp.dev/x"),

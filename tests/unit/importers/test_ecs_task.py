@@ -203,6 +203,19 @@ def test_a_container_alone_has_its_task() -> None:
     assert tight["resources"]["requests"] == {"cpu": "50m", "memory": "64Mi"}
     limited = spec(task(container(cpu=256, memory=2048, memoryReservation=1024), cpu="512", memory="2048"))
     assert limited["resources"] == {"requests": {"cpu": "250m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
+    reserved = convert(
+        task(
+            container(portMappings=_PORT, memoryReservation=256),
+            container(name="a", memoryReservation=64),
+            memory="1024",
+        )
+    )
+    made = apps(reserved)[0]["spec"]
+    assert made["resources"] == {"requests": {"memory": "256Mi"}, "limits": {"memory": "1Gi"}}
+    assert made["sidecars"][0]["resources"] == {"requests": {"memory": "64Mi"}, "limits": {"memory": "1Gi"}}
+    without = convert(task(container(memoryReservation=256)))
+    assert apps(without)[0]["spec"]["resources"] == {"requests": {"memory": "256Mi"}}
+    assert [note.path for note in without.notes][-1] == "containerDefinitions[0].memoryReservation"
     disk = spec(task(cpu="512", memory="1024", ephemeralStorage={"sizeInGiB": 50}))
     assert disk["resources"]["requests"] == {"cpu": "500m", "ephemeral-storage": "50Gi", "memory": "1Gi"}
 
