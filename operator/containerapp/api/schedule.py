@@ -24,7 +24,7 @@ def _field(value: str, every: str = r"[*?]") -> str:
     return f"{item}(,{item}){{0,23}}"
 
 
-_MINUTES, _HOURS = _field("([0-5]?[0-9])"), _field("(1?[0-9]|2[0-3])")
+_MINUTES, _HOURS = _field("([0-5]?[0-9])"), _field("([01]?[0-9]|2[0-3])")
 _DAYS, _MONTHS = _field("(0?[1-9]|[12][0-9]|3[01])"), _field(_MONTH)
 _WEEKDAYS, _EVENTBRIDGE_WEEKDAYS = _field(f"({_DAY_NAME}|[0-6])"), _field(f"({_DAY_NAME}|[1-7])")
 CRON = f"{_MINUTES} +{_HOURS} +{_DAYS} +{_MONTHS} +{_WEEKDAYS}"

@@ -15,6 +15,7 @@ _ADAPTER: TypeAdapter[str] = TypeAdapter(Schedule)
     ("schedule", "expected"),
     [
         ("30 9 * * MON-FRI", "30 9 * * MON-FRI"),
+        ("05 08,19-23 * * *", "05 08,19-23 * * *"),
         ("@daily", "@daily"),
         ("rate(1 minute)", "*/1 * * * *"),
         ("rate(5 minutes)", "*/5 * * * *"),
@@ -26,6 +27,7 @@ _ADAPTER: TypeAdapter[str] = TypeAdapter(Schedule)
         ("rate(1 day)", "0 0 * * *"),
         ("rate(7 days)", "@every 168h"),
         ("cron(30 9 * * ? *)", "30 9 * * *"),
+        ("cron(00 08 * * ? *)", "00 08 * * *"),
         ("cron(0 12 ? * 2-6 *)", "0 12 * * 1-5"),
         ("cron(0 0 ? * 1,7 *)", "0 0 * * 0,6"),
         ("cron(0 0 ? * 2/3 *)", "0 0 * * 1/3"),

@@ -199,6 +199,9 @@ def test_odd_values_are_listed_or_refused() -> None:
     [
         ({"ScheduleExpression": "at(2030-01-01T00:00:00)"}, "file1.ScheduleExpression"),
         ({"ScheduleExpression": "cron(0 3 L * ? *)"}, "file1.ScheduleExpression"),
+        ({"ScheduleExpression": "cron(0 22-2 * * ? *)"}, "file1.ScheduleExpression"),
+        ({"ScheduleExpression": "cron(0 3 ? nov-feb SUN-SAT *)"}, "file1.ScheduleExpression"),
+        ({"ScheduleExpression": "cron(0 3 ? * 6-2 *)"}, "file1.ScheduleExpression"),
         ({"ScheduleExpression": None, "EventPattern": '{"source": ["x"]}'}, "file1.EventPattern"),
     ],
 )
