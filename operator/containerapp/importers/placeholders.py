@@ -21,7 +21,9 @@ _MARKED = (
 _PLAIN = re.compile(f"{_CURLY}|{_MARKED}")
 _ANY = re.compile(f"{_CURLY}|{_DOLLAR}|{_MARKED}")
 _ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:(?P<region>[^:${<{]*):(?P<account>[^:${<{]*):")
-_ECR = re.compile(r"(?P<account>[A-Za-z0-9_-]+)\.dkr\.ecr\.(?P<region>[A-Za-z0-9_-]+)\.amazonaws\.com")
+_ECR = re.compile(
+    r"(?<![A-Za-z0-9_-])(?P<account>[A-Za-z0-9_-]+)\.dkr\.ecr\.(?P<region>[A-Za-z0-9_-]+)\.amazonaws\.com"
+)
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+|aws")
 _ACCOUNT = re.compile(r"[0-9]{11,12}|aws")
 _VALUE = re.compile(

@@ -61,7 +61,12 @@ def _head(imported: Imported) -> list[str]:
 
 
 def _listed(entries: Iterable[Loss]) -> list[str]:
-    return [f"- {entry.path}: {entry.reason}" for entry in entries]
+    return [_one_line(f"- {entry.path}: {entry.reason}") for entry in entries]
+
+
+def _one_line(text: str) -> str:
+    """Return a text that a comment can have, whatever keys the input has: a line's end would end the comment."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def report(imported: Imported) -> str:
@@ -114,7 +119,7 @@ def _commented(text: str, comments: dict[str, str]) -> str:
     for path in sorted(comments, key=lambda each: places[each], reverse=True):
         line = places[path]
         indent = lines[line][: len(lines[line]) - len(lines[line].lstrip())]
-        lines.insert(line, f"{indent}# {comments[path]}")
+        lines.insert(line, f"{indent}# {_one_line(comments[path])}")
     return "\n".join(lines) + "\n"
 
 

@@ -200,6 +200,17 @@ metadata:
 """
 
 
+def test_what_keys_hold_stays_in_the_comments() -> None:
+    """A line's end in a key would make a manifest of the rest of it."""
+    odd = "a\nkind: Secret\u2028\x07é"
+    shop = _shop()
+    shop.comments["image"] = odd
+    made = imported([source({odd: "x"})], [shop])
+    text = writing.to_yaml(made.manifests, made, losses=True)
+    assert list(yaml.safe_load_all(text)) == list(made.manifests)
+    assert text.startswith("# Not carried over:\n# - a\\nkind: Secret\\u2028\\x07é: not known")
+
+
 @pytest.mark.parametrize("text", ["a\u2028b\nc\n", "a\x85b\nc", "a\rb\nc", "\x0cb\nc", "a\n\n"])
 def test_a_text_of_several_lines_is_written_as_it_is(text: str) -> None:
     """Whatever else some take for the end of a line."""

@@ -26,6 +26,7 @@ from containerapp.importers import placeholders
         ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop", []),
         ("arn:aws:secretsmanager:eu-west-1:123456789012:secret:x", []),
         ("costs $5, or <b", []),
+        ("a" * 200_000, []),
     ],
 )
 def test_a_placeholder_has_the_name_by_which_its_value_is_given(text: str, names: list[str]) -> None:
