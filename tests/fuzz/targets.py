@@ -6,18 +6,25 @@ raises where a parser ends in anything but a value or a refusal for the user, or
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+import yaml
+from pydantic import TypeAdapter, ValidationError
 from yarl import URL
 
+from containerapp.api import image_config
 from containerapp.api.artifacts import other_than_image, printable
 from containerapp.api.containerapp import ContainerApp
-from containerapp.api.images import ImageReference, parse
+from containerapp.api.images import ImageReference, is_digest, parse
+from containerapp.api.schedule import CRON, Schedule, cron
 from containerapp.api.schema import API_VERSION
 from containerapp.api.schema.quantity import is_quantity, quantity
 from containerapp.aws import errors
+from containerapp.cli.exits import Failure
+from containerapp.cli.foreign import values_of
 from containerapp.controllers.workloads.image import answers_refresh, recorded_pin
 from containerapp.core.model import (
     DIGEST_ANNOTATION,
@@ -25,6 +32,9 @@ from containerapp.core.model import (
     REFRESH_ANNOTATION,
 )
 from containerapp.errors import InvalidSpec
+from containerapp.importers import ecs, writing
+from containerapp.importers.source import Refusal
+from containerapp.importers.wishes import Wishes
 from containerapp.kube.client import translate
 from containerapp.registries import refusals
 from containerapp.registries.addresses import is_private_literal, is_public
@@ -33,6 +43,9 @@ from containerapp.registries.policy import Policy
 from containerapp.registries.web import Answer
 
 Target = Callable[[bytes], None]
+
+_SCHEDULE: Final = TypeAdapter[str](Schedule)
+_CRON: Final = re.compile(f"{CRON}|@[a-z]+|@every [0-9]+[mh]")
 
 _REFERENCE: Final = ImageReference(registry="registry.example.com", repository="shop", tag="1")
 _POLICY: Final = Policy(allowed=("*.dkr.ecr.*.amazonaws.com", "ghcr.io/a*/b*/c*", "[fd00::1]:*"))
@@ -123,6 +136,35 @@ def api_server(data: bytes) -> None:
     translate(400 + data[0] if data else 500, _text(data[1:]), retry_after=_text(data[1:9]))
 
 
+def schedule(data: bytes) -> None:
+    """A schedule: of Kubernetes, or `rate()` and `cron()` of EventBridge."""
+    try:
+        found = _SCHEDULE.validate_python(_text(data))
+    except ValidationError:
+        return
+    assert _CRON.fullmatch(cron(found)), cron(found)
+
+
+def configuration(data: bytes) -> None:
+    """An index or the configuration of an image, which anybody can push."""
+    for digest in (image_config.image_in_index(data), image_config.config_digest(data)):
+        assert digest is None or is_digest(digest)
+    assert all(1 <= port <= 65535 for port in image_config.exposed_ports(data))
+    assert all(image_config.architectures_in_index(data) | image_config.architecture(data))
+
+
+def task(data: bytes) -> None:
+    """What describes tasks, services and schedules of ECS, in a file that people have written or a tool has printed."""
+    try:
+        documents = [("task.json", value) for value in values_of("task.json", _text(data), {})]
+        made = ecs.convert(documents, Wishes())
+        written = writing.to_yaml(made.manifests, made, losses=True)
+    except (Failure, Refusal) as error:
+        _assert_one_line(str(error))
+        return
+    assert list(yaml.safe_load_all(written)) == list(made.manifests)
+
+
 TARGETS: Final[dict[str, Target]] = {
     "challenge": challenge,
     "token": token,
@@ -133,6 +175,9 @@ TARGETS: Final[dict[str, Target]] = {
     "amount": amount,
     "annotation": annotation,
     "api_server": api_server,
+    "schedule": schedule,
+    "configuration": configuration,
+    "task": task,
 }
 
 
@@ -148,3 +193,7 @@ def _text(data: bytes) -> str:
 
 def _assert_readable(message: str) -> None:
     assert message == printable(message, len(message) + 1), ascii(message)
+
+
+def _assert_one_line(message: str) -> None:
+    assert message.isprintable(), ascii(message)
