@@ -186,6 +186,36 @@ def test_variables_of_env_files_are_read_carried_or_listed() -> None:
         service("env_file: []", {".env": "A=x$GONE"})
 
 
+def test_a_volume_that_is_mounted_twice_is_one_claim() -> None:
+    """What the program writes at one path, it reads at the other."""
+    result = service(
+        "volumes: ['My_data:/a', 'My_data:/b:ro', 'other:/c']", top="volumes: {My_data: {}, other: {}}"
+    )
+    again = {"existingClaim": {"name": "web-my-data"}}
+    assert spec(result)["volumes"] == [
+        {"name": "my-data", "mountPath": "/a", "claim": {"size": "1Gi"}},
+        {"name": "my-data-2", "mountPath": "/b", "readOnly": True, **again},
+        {"name": "other", "mountPath": "/c", "claim": {"size": "1Gi"}},
+    ]
+    shared = convert(
+        "services: {a: {image: a, volumes: ['v:/a', 'v:/b']}, b: {image: b, volumes: ['v:/a']}}\nvolumes: {v: {}}"
+    )
+    many = {"existingClaim": {"name": "a-v", "accessMode": "ReadWriteMany"}}
+    assert spec(shared, "a")["volumes"][1] == {"name": "v-2", "mountPath": "/b", **many}
+
+
+def test_secrets_and_configs_of_any_name_have_a_key_that_kubernetes_takes() -> None:
+    """One of them would stop the import of all services otherwise."""
+    result = service(
+        "secrets: ['tls key', gone key]\nconfigs: ['a conf']",
+        {"k": "x"},
+        "secrets: {tls key: {file: k}, gone key: {}}\nconfigs: {a conf: {external: true}}",
+    )
+    assert [file["key"] for file in spec(result)["files"]] == ["a-conf", "tls-key", "gone-key"]
+    assert result.manifests[0]["stringData"] == {"tls-key": "x"}
+    assert any("--from-file=gone-key=FILE" in note.reason for note in result.notes)
+
+
 @pytest.mark.parametrize(
     ("text", "is_secret"),
     [

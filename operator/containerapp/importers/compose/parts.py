@@ -34,6 +34,8 @@ class Model:
     alone: str = ""
     written: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Secrets and ConfigMaps that services refer to, by `Kind/name`."""
+    claims: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    """Volumes of apps with a claim of their own, by the app and the name of the volume in the Compose file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

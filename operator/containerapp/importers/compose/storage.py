@@ -85,9 +85,21 @@ def _named(part: Part, item: Source, target: str) -> None:
     }
     more = {key: value for key, value in given.items() if value}
     if name:
-        _add(part, target, _claim(part, item, name), name=name, **more)
+        source = _again(part, name) or _claim(part, item, name)
+        _add(part, target, source, name=name, **more)
+        if "claim" in source and not part.sidecar:
+            part.model.claims[part.draft.name, name] = part.draft.spec["volumes"][-1]
     else:
         _add(part, target, {"emptyDir": {}}, **more)
+
+
+def _again(part: Part, name: str) -> Volume | None:
+    """Return the claim of a volume that the app has mounted at another path already; None the first time."""
+    first = part.model.claims.get((part.draft.name, name))
+    if first is None or part.sidecar:
+        return None
+    mode = {key: value for key, value in first["claim"].items() if key == "accessMode"}
+    return {"existingClaim": {"name": f"{part.draft.name}-{first['name']}", **mode}}
 
 
 def _options(item: Source) -> None:
@@ -210,7 +222,7 @@ def _config(part: Part, item: Source) -> None:
     if config.at("external").value not in (None, False):
         config.at("external").take()
         item.note("make the ConfigMap before the app, with the text under the key of its name")
-        given = {"configMap": object_name(config.at("name").text() or name, longest=253), "key": name}
+        given = {"configMap": object_name(config.at("name").text() or name, longest=253), "key": _key(name)}
     else:
         text = _given_text(part, config)
         if text is None or part.sidecar:
@@ -228,13 +240,18 @@ def _file(part: Part, item: Source, name: str, fields: dict[str, Any], text: str
     file = posixpath.basename(name)
     taken = {manifest["metadata"]["name"] for manifest in part.model.written.values()}
     called = unique(object_name(f"{part.draft.name}-{file}-file", longest=253), taken)
-    key = re.sub(r"[^-.\w]", "-", file, flags=re.ASCII)
+    key = _key(file)
     part.model.written[f"Secret/{called}"] = _secret_of(called, key, text)
     item.note(
         f"{file} holds what looks like a credential: it is in the Secret {called}, not in the manifest. Better keep"
         " that in AWS Secrets Manager, and name it in `secrets`"
     )
     return {**fields, "secret": called, "key": key}
+
+
+def _key(name: str) -> str:
+    """Return a key that a ConfigMap or a Secret can have."""
+    return re.sub(r"[^-.\w]", "-", name, flags=re.ASCII)
 
 
 def _secret_of(name: str, key: str, text: str) -> dict[str, Any]:
@@ -273,11 +290,11 @@ def _secret(part: Part, item: Source) -> None:
     text = _given_text(part, secret)
     if text is None:
         item.note(
-            f"make the Secret before the app: kubectl create secret generic {called} --from-file={name}=FILE"
+            f"make the Secret before the app: kubectl create secret generic {called} --from-file={_key(name)}=FILE"
         )
     else:
-        part.model.written[f"Secret/{called}"] = _secret_of(called, name, text)
+        part.model.written[f"Secret/{called}"] = _secret_of(called, _key(name), text)
     if part.sidecar:
         item.lose("files are the app's own container's: mount a volume, or name the Secret's key in env")
         return
-    part.extend("files", [{"path": path, "secret": called, "key": name, **_mode(item)}])
+    part.extend("files", [{"path": path, "secret": called, "key": _key(name), **_mode(item)}])
