@@ -259,6 +259,8 @@ def _write(result: Result) -> None:
 def _save(file: _File) -> None:
     try:
         file.path.touch(0o600 if file.secret else 0o644)
+        if file.secret:
+            file.path.chmod(0o600)  # also where the file was there before
         file.path.write_text(file.text, encoding="utf-8")
     except OSError as error:
         raise Failure(f"{file.path} cannot be written: {error.strerror}.") from None

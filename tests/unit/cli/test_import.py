@@ -66,6 +66,7 @@ def test_a_file_that_exists_is_not_written_over(tmp_path: Path, kind: str) -> No
     assert f"{tmp_path / kind} exists. Name another file, or give --force to write over it." in done.stderr
     assert [file.read_text() for file in tmp_path.iterdir()] == ["of a person"]
     assert call(*arguments, "--force").exit_code == 0
+    assert stat.S_IMODE((tmp_path / "shop.secret.yaml").stat().st_mode) == 0o600
     assert "of a person" not in (tmp_path / kind).read_text()
     assert call(*arguments).exit_code == 0, "the same files are no loss"
 
