@@ -144,6 +144,14 @@ environments:
 """
 
 
+def test_an_environment_that_the_manifest_does_not_name_is_pointed_out() -> None:
+    """It may be one without a word of its own, or a slip of the pen."""
+    manifest = service(environments={"test": {"count": 2}})
+    said = "nothing of its own for the environment prod; it does for test"
+    assert any(said in note.reason for note in convert(manifest, "prod").notes)
+    assert not any("environment prod" in note.reason for note in convert(service(), "prod").notes)
+
+
 def test_an_environment_is_laid_over_the_rest() -> None:
     """Maps by their keys, the rest replaced; of alternatives, the one that is named."""
     manifest = load(MANIFEST, "m.yml", literal=True)

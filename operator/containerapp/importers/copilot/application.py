@@ -12,7 +12,7 @@ from typing import Any
 from containerapp.importers import placeholders, schedules, units
 from containerapp.importers.copilot import containers, reach, scaling, settings
 from containerapp.importers.copilot.containers import Work
-from containerapp.importers.copilot.environments import for_environment
+from containerapp.importers.copilot.environments import for_environment, names
 from containerapp.importers.manifest import Draft, imported
 from containerapp.importers.naming import object_name
 from containerapp.importers.source import Imported, Refusal, Source, source
@@ -61,6 +61,11 @@ def from_copilot(
         name=name, kind="ContainerJob" if kind == _JOB else "ContainerApp", namespace=wishes.namespace
     )
     work = Work(manifest=root, draft=draft, wishes=wishes, values=known, read=read)
+    others = names(manifest)
+    if environment and others and environment not in others:
+        root.at("name").note(
+            f"it says nothing of its own for the environment {environment}; it does for {', '.join(others)}"
+        )
     root.at("type").take()
     root.at("name").take()
     _fill(work, kind)
