@@ -186,6 +186,15 @@ def test_variables_of_env_files_are_read_carried_or_listed() -> None:
         service("env_file: []", {".env": "A=x$GONE"})
 
 
+def test_a_service_whose_name_is_legal_keeps_it() -> None:
+    """Its callers have the name; the one beside it has to be renamed anyhow."""
+    result = convert("services: {A_B: {image: one}, a-b: {image: two}}")
+    assert [spec["spec"]["image"] for spec in result.manifests if spec["metadata"]["name"] == "a-b"] == [
+        "two"
+    ]
+    assert [note.path for note in result.notes if "called a-b-2" in note.reason] == ["services.A_B"]
+
+
 def test_a_volume_that_is_mounted_twice_is_one_claim() -> None:
     """What the program writes at one path, it reads at the other."""
     result = service(

@@ -88,9 +88,10 @@ def _hosts(services: Mapping[str, Source], joined: Mapping[str, str]) -> dict[st
 
 def _names(services: Mapping[str, Source], hosts: Mapping[str, str]) -> dict[str, str]:
     names: dict[str, str] = {}
+    legal = {name for name in services if name not in hosts and object_name(name) == name}
     for name, service in services.items():
         if name not in hosts:
-            names[name] = unique(object_name(name), set(names.values()))
+            names[name] = unique(object_name(name), {*names.values(), *(legal - {name})})
             if names[name] != name:
                 service.note(
                     f"called {names[name]}, as Kubernetes takes no other name: correct the addresses of callers"
