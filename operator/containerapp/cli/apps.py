@@ -5,6 +5,7 @@ Shared by every command that names one. Reads only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -15,6 +16,15 @@ from containerapp.cli.exits import USAGE, Failure
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _APP, _JOB = "ContainerApp", "ContainerJob"
 _COMPLETION_SECONDS = 5.0
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+"""What may stand in a request as a name; without one, the request would be for all objects of the kind."""
+
+
+def _checked(_ctx: click.Context, _parameter: click.Parameter, given: str | None) -> str | None:
+    """Refuse what no object can be named."""
+    if given is not None and not _NAME.fullmatch(given.rpartition("/")[2]):
+        raise click.BadParameter(f"{given!r} is no name: write it as in shop or cjob/report.")
+    return given
 
 
 def _argument(
@@ -28,6 +38,7 @@ def _argument(
         "name",
         metavar=metavar,
         required=required,
+        callback=_checked,
         shell_complete=lambda ctx, _parameter, typed: complete(ctx, typed, kinds, short=short),
     )
 

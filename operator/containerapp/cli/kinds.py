@@ -1,8 +1,9 @@
-"""The kinds that the commands know: those of CONTROLLERS, by kind, plural or short name."""
+"""The kinds that the commands know: those of CONTROLLERS, by kind, plural or short name, with or without the group."""
 
 from __future__ import annotations
 
 from containerapp.api.crd import Definition
+from containerapp.api.schema import GROUP
 from containerapp.cli.exits import USAGE, Failure
 from containerapp.controllers import CONTROLLERS
 from containerapp.core.model import Controller, Manifest
@@ -25,7 +26,8 @@ def controller_named(kind: str) -> Controller:
     """Return the controller of a kind that the user has named; without a name, that of apps."""
     for controller in CONTROLLERS:
         known = controller.definition
-        if kind.lower() in {known.kind.lower(), known.plural, known.short_name} or not kind:
+        named = kind.lower().removesuffix(f".{GROUP}")
+        if named in {known.kind.lower(), known.plural, known.short_name} or not kind:
             return controller
     kinds = ", ".join(each.definition.kind for each in CONTROLLERS)
     raise Failure(f"There is no kind {kind!r} here. Known: {kinds}.", USAGE)

@@ -16,6 +16,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from containerapp.cli import exits, main
+from containerapp.cli.apps import bare
 from containerapp.cli.main import SECTIONS
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
@@ -209,6 +210,21 @@ def test_the_name_of_another_kind_is_refused() -> None:
     assert result.exit_code == 64
     assert "takes the name of a ContainerApp. See `containerapp status cjob/report`." in result.stderr
     assert "There is no kind 'foo'" in call("history", "foo/report").stderr
+
+
+@pytest.mark.parametrize("name", ["", "capp/", "..", "shop?dryRun=All", "a b"])
+@pytest.mark.parametrize("command", ["status", "down", "restart", "run", "doctor", "logs"])
+def test_what_is_no_name_is_refused_before_any_request(command: str, name: str) -> None:
+    """An empty variable of a script would ask for all apps of the namespace."""
+    result = call(command, name)
+    assert result.exit_code == 64
+    assert f"{name!r} is no name" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["capp", "containerapps", "ContainerApp", "containerapp.containerapp.dev"])
+def test_a_kind_is_known_with_its_group(kind: str) -> None:
+    """As `list -o name` and kubectl print it."""
+    assert bare(f"{kind}/shop") == "shop"
 
 
 def test_the_exit_codes_are_in_the_help_and_in_the_documentation() -> None:
