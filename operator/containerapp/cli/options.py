@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -97,20 +98,21 @@ def plan_options(command: _Command) -> _Command:
 
 
 class Duration(click.ParamType[float]):
-    """A time such as 30s, 10m, 2h or 1d, in seconds."""
+    """A time such as 30s, 10m, 1h30m or 1d, in seconds."""
 
     name = "duration"
-    _units: ClassVar[dict[str, float]] = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    _units: ClassVar[dict[str, float]] = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    _part: ClassVar[re.Pattern[str]] = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read the number and the unit; a number alone is seconds."""
+        """Add up numbers with their units; a number alone is seconds."""
         if isinstance(value, float):
             return value
-        number, unit = (value[:-1], value[-1]) if value[-1:] in self._units else (value, "s")
-        try:
-            return float(number) * self._units[unit]
-        except ValueError:
-            self.fail(f"{value!r} is no time: write 30s, 10m, 2h or 1d", param, ctx)
+        text = f"{value}s" if value.replace(".", "", 1).isdigit() else value
+        parts = self._part.findall(text)
+        if not parts or "".join(map("".join, parts)) != text:
+            self.fail(f"{value!r} is no time: write 30s, 10m, 1h30m or 1d", param, ctx)
+        return sum(float(number) * self._units[unit] for number, unit in parts)
 
 
 timeout_option = click.option(

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from containerapp.cli import exits, main
 from containerapp.cli.apps import bare
 from containerapp.cli.main import SECTIONS
+from containerapp.cli.options import Duration
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 GOOD = sorted((MANIFESTS / "good").glob("*.yaml"))
@@ -225,6 +226,32 @@ def test_what_is_no_name_is_refused_before_any_request(command: str, name: str) 
 def test_a_kind_is_known_with_its_group(kind: str) -> None:
     """As `list -o name` and kubectl print it."""
     assert bare(f"{kind}/shop") == "shop"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90.0),
+        ("30s", 30.0),
+        ("1m30s", 90.0),
+        ("1h5m", 3900.0),
+        ("1.5h", 5400.0),
+        ("1d", 86400.0),
+        ("500ms", 0.5),
+    ],
+)
+def test_a_time_is_written_as_for_kubectl(text: str, seconds: float) -> None:
+    """And in days."""
+    assert Duration().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "nan", "inf", "-5m", "m", "5 m", "1s5", "5x"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    """Nothing waits for ever by a slip."""
+    for arguments in (("logs", "shop", "--since"), ("wait", "shop", "--timeout")):
+        result = call(*arguments, text)
+        assert result.exit_code == 64
+        assert "is no time: write 30s, 10m, 1h30m or 1d" in result.stderr
 
 
 def test_the_exit_codes_are_in_the_help_and_in_the_documentation() -> None:
