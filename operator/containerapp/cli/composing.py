@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from containerapp.cli.exits import USAGE, Failure
 from containerapp.cli.importing import Convert, is_terminal
-from containerapp.cli.reading import optional_text
+from containerapp.cli.reading import optional_text, standard_input
 from containerapp.importers.compose.application import from_compose
 from containerapp.importers.compose.project import Project, VariablesMissing, read_project
 from containerapp.importers.compose.variables import Variables, parse_env
@@ -30,7 +29,7 @@ def converter(
     sidecars: Sequence[str],
 ) -> Convert:
     """Return what makes manifests of the files; variables without a value are asked for on a terminal."""
-    typed = sys.stdin.read() if "-" in files else None
+    typed = standard_input() if "-" in files else None
     joined = dict(_joined(text) for text in sidecars)
 
     def convert(values: dict[str, str]) -> Imported:

@@ -112,8 +112,10 @@ def texts(filenames: Iterable[str], *, recursive: bool = False) -> Iterator[tupl
     """Yield name and text of each file, of the files of folders, and of standard input for `-`."""
     for filename in filenames:
         if filename == "-":
-            yield "standard input", sys.stdin.read()
+            yield "standard input", standard_input()
             continue
+        if not filename:
+            raise Failure("-f has no file: an empty text, as of a variable that is not set.", USAGE)
         if "://" in filename:
             raise Failure(f"{filename} is no file: fetch it first, as in `curl -sL URL | … -f -`.", USAGE)
         path = Path(filename)
@@ -139,13 +141,23 @@ def optional_text(file: Path) -> str | None:
         return None
 
 
+def standard_input() -> str:
+    """Return the text of standard input."""
+    return _decoded("standard input", sys.stdin.buffer.read())
+
+
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise Failure(f"{file} is no UTF-8 text: {error.reason} at byte {error.start}.") from None
+        return _decoded(str(file), file.read_bytes())
     except OSError as error:
         raise Failure(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def _decoded(file: str, content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise Failure(f"{file} is no UTF-8 text: {error.reason} at byte {error.start}.") from None
 
 
 def _built(folder: str) -> str:
@@ -166,8 +178,8 @@ def _built(folder: str) -> str:
 
 
 def _documents(file: str, text: str) -> Iterator[Document]:
-    loader = Loader(text)
     try:
+        loader = Loader(text)
         while loader.check_node():
             node = loader.get_node()
             value = loader.construct_document(node)
@@ -175,10 +187,8 @@ def _documents(file: str, text: str) -> Iterator[Document]:
                 yield from _items(Document(file=file, value=value, node=node))
     except yaml.MarkedYAMLError as error:
         raise Failure(malformed(file, error)) from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise Failure(f"{file} is no YAML: {str(error).splitlines()[0]}.") from None
-    finally:
-        loader.dispose()
 
 
 def _items(document: Document) -> Iterator[Document]:

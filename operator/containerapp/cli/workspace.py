@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from containerapp.cli.exits import USAGE, Failure
 from containerapp.cli.importing import Job, prepare, write
-from containerapp.cli.reading import optional_text
+from containerapp.cli.reading import optional_text, standard_input
 from containerapp.importers.copilot.application import from_copilot
 from containerapp.importers.copilot.environments import names
 from containerapp.importers.documents import load
@@ -67,7 +66,7 @@ def _beside(file: str | None, environment: str) -> str:
 
 
 def _manifest(file: str) -> Any:
-    text = sys.stdin.read() if file == "-" else optional_text(Path(file))
+    text = standard_input() if file == "-" else optional_text(Path(file))
     if text is None:
         raise Failure(f"There is no file {file}, or it is no text: name copilot/NAME/manifest.yml.")
     try:

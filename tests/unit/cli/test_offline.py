@@ -38,7 +38,7 @@ spec:
 """
 
 
-def call(*arguments: str, stdin: str | None = None) -> Result:
+def call(*arguments: str, stdin: str | bytes | None = None) -> Result:
     """Run a command in this process."""
     result = CliRunner().invoke(main, list(arguments), input=stdin)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.output
@@ -139,10 +139,13 @@ def test_a_key_that_is_given_twice_is_a_mistake() -> None:
     [
         ("a: [1,\nb: 2\n", "standard input:3:1: this is no YAML"),
         ("a: 1\n\tb: 2\n", "standard input:2:1: this is no YAML"),
+        ("a: \0\n", "standard input is no YAML: unacceptable character"),
+        ("a: !!int x\n", "standard input is no YAML: invalid literal for int()"),
+        (b"a: \xff\n", "standard input is no UTF-8 text: invalid start byte at byte 3."),
         ("kind: Secret\napiVersion: v1\n", "There is no ContainerApp and no ContainerJob in standard input."),
     ],
 )
-def test_a_text_that_cannot_be_read_ends_with_one_line(text: str, said: str) -> None:
+def test_a_text_that_cannot_be_read_ends_with_one_line(text: str | bytes, said: str) -> None:
     """With its place, and no traceback."""
     result = call("render", "-f", "-", stdin=text)
     assert result.exit_code == 1
@@ -168,6 +171,13 @@ def test_folders_are_read_and_objects_of_others_are_left_out(tmp_path: Path) -> 
     result = call("render", "-R", "-f", str(tmp_path), "-o", "name")
     assert result.stdout.split() == ["serviceaccount/minimal", "deployment.apps/minimal"]
     assert "Secret s is left out" in result.stderr
+
+
+def test_an_empty_file_name_is_not_the_folder_one_is_in() -> None:
+    """A variable of a script that is not set would apply all of it."""
+    result = call("render", "-f", "")
+    assert result.exit_code == 64
+    assert "-f has no file" in result.stderr
 
 
 def test_without_a_manifest_the_usage_is_told() -> None:
