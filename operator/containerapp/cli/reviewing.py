@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from containerapp.cli.checks import require_valid
+from containerapp.cli.exits import Failure
 from containerapp.cli.options import Target
 from containerapp.cli.planning import AppPlan, Planner
 from containerapp.cli.reading import Document
@@ -18,8 +19,27 @@ async def review(
     """Check the manifests, then plan each of them."""
     require_valid(documents)
     async with connected(target) as cluster:
+        require_distinct(documents, cluster.namespace)
         planner = await planner_of(cluster, options)
         return [await planner.plan(in_namespace(each.value, cluster.namespace)) for each in documents]
+
+
+def require_distinct(documents: Sequence[Document], namespace: str) -> None:
+    """End the command where two manifests describe one object: each would be planned as if it were the only one."""
+    seen: dict[tuple[str, str, str], Document] = {}
+    for document in documents:
+        manifest = in_namespace(document.value, namespace)
+        metadata = manifest["metadata"]
+        first = seen.setdefault((manifest["kind"], metadata["namespace"], metadata["name"]), document)
+        if first is not document:
+            raise Failure(
+                f"{document.title} of the namespace {metadata['namespace']} is described twice, in {_where(first)} "
+                f"and in {_where(document)}: leave one of them out."
+            )
+
+
+def _where(document: Document) -> str:
+    return f"{document.file}:{document.place(()).line}"
 
 
 async def planner_of(cluster: Cluster, options: Mapping[str, object]) -> Planner:

@@ -15,10 +15,12 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from containerapp.cli import exits, main
+from containerapp.cli import exits, main, reviewing
 from containerapp.cli.apps import bare
+from containerapp.cli.exits import Failure
 from containerapp.cli.main import SECTIONS
-from containerapp.cli.options import Duration
+from containerapp.cli.options import Duration, Source
+from containerapp.cli.reading import read
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 GOOD = sorted((MANIFESTS / "good").glob("*.yaml"))
@@ -178,6 +180,17 @@ def test_an_empty_file_name_is_not_the_folder_one_is_in() -> None:
     result = call("render", "-f", "")
     assert result.exit_code == 64
     assert "-f has no file" in result.stderr
+
+
+def test_one_object_is_described_once(tmp_path: Path) -> None:
+    """Of two that differ a plan of each alone would be wrong; in another namespace it is another object."""
+    app = "apiVersion: containerapp.dev/v1alpha1\nkind: ContainerApp\nmetadata: {name: shop%s}\nspec: {image: shop}\n"
+    (tmp_path / "a.yaml").write_text(app % "")
+    (tmp_path / "b.yaml").write_text(f"---\n{app % ', namespace: team'}")
+    documents = read(Source(filenames=(str(tmp_path),)))
+    reviewing.require_distinct(documents, "other")
+    with pytest.raises(Failure, match=r"is described twice, in .*a\.yaml:1 and in .*b\.yaml:2: leave one"):
+        reviewing.require_distinct(documents, "team")
 
 
 def test_without_a_manifest_the_usage_is_told() -> None:
