@@ -164,6 +164,18 @@ def test_an_app_that_scales_by_load_is_not_scaled_by_hand(world: World, person: 
     assert "metrics-server" in person.here("top", "auto").stderr
 
 
+def test_a_deployment_of_others_is_not_restarted(world: World, person: Person) -> None:
+    """The app has none, as the name was taken before; an app without an image has none at all."""
+    world.kubectl("create", "deployment", "taken", "--image=shop:1.0")
+    for name, image in (("taken", "shop:1.0"), ("none", "shop:9.9")):
+        world.apply(name, image=image)
+        world.await_condition(name, "Ready", "False", "NameTaken" if name == "taken" else "ImageNotFound")
+        result = person.here("restart", name)
+        assert result.exit_code == 5
+        assert f"{name} has no Pods of its own yet. See `containerapp status {name}`." in result.stderr
+    assert "annotations" not in world.get("Deployment", "taken")["spec"]["template"]["metadata"]
+
+
 def test_a_field_of_another_tool_is_taken_over_on_request_alone(world: World, person: Person) -> None:
     """As kubectl's server-side apply."""
     world.apply("shared", port=8080)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from containerapp.cli.exits import Failure
+from containerapp.cli.exits import NOT_FOUND, Failure
 from containerapp.cli.looks import RESOURCE
 from containerapp.cli.options import Target
 from containerapp.cli.session import Cluster, connected
 from containerapp.core.model import ADOPTED_ANNOTATION, Controller, Manifest, ObjectRef, Resource
-from containerapp.core.ownership import retained
+from containerapp.core.ownership import owned_by, retained
 from containerapp.engine.apply import url_of
 from containerapp.kube.client import path
 
@@ -22,9 +22,13 @@ async def restart(target: Target, name: str) -> None:
         app = await cluster.app(RESOURCE, name)
         if app["spec"].get("suspend"):
             raise Failure(f"{name} is suspended: no Pod runs. Set spec.suspend to false to start it.")
+        url = path("apps/v1", "deployments", cluster.namespace, name)
+        deployment = await cluster.find(url)
+        if deployment is None or not owned_by(deployment, app["metadata"]["uid"]):
+            raise Failure(f"{name} has no Pods of its own yet. See `containerapp status {name}`.", NOT_FOUND)
         annotations = {_RESTARTED_AT: datetime.now(UTC).isoformat(timespec="seconds")}
         change = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
-        await cluster.patch(path("apps/v1", "deployments", cluster.namespace, name), change)
+        await cluster.patch(url, change)
 
 
 async def scale(target: Target, name: str, replicas: int) -> str:
