@@ -100,6 +100,19 @@ def test_replace_and_forbid_leave_runs_out() -> None:
         assert status["answered"] == ["a", "b"]
 
 
+def test_a_run_on_demand_replaces_that_of_the_spec_for_good() -> None:
+    """It has the newest spec: the one that was left out must not come back and end it."""
+    view, _, _ = reconciled(job_view(a_job({"concurrencyPolicy": "Replace"}, None, now="")))
+    first = job_names(view)
+    for _ in range(2):
+        view, status, _ = reconciled(view)
+    assert (len(first), job_names(view), status["phase"]) == (1, first, "Pending")
+    view, _, _ = reconciled(ended(replace(view, live={})))
+    assert job_names(view) == []
+    view, _, _ = reconciled(edited(view, {"concurrencyPolicy": "Replace", "args": ["new"]}, now=""))
+    assert job_names(view) == ["report-2"]
+
+
 def test_a_job_that_is_only_registered_runs_nothing() -> None:
     """Where `onChange` says so, neither its creation nor a change makes a run: GitOps tools find it Ready."""
     spec = {"onChange": "Wait"}

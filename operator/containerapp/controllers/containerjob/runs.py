@@ -172,8 +172,15 @@ def read_all(view: View) -> tuple[Run, ...]:
 
 
 def last_spec_run(job: ContainerJob, runs: Iterable[Run]) -> SpecRun:
-    """Return the newest spec that a run was made from, by the Jobs and by the status."""
-    known = [run.spec_run for run in runs if run.trigger == SPEC]
+    """Return the newest spec that a run was made from, by the Jobs and by the status.
+
+    Where a run replaces all others, one on demand that was due together with the spec's has taken its place.
+    """
+    spec = job.spec
+    replaces = spec.concurrency_policy == "Replace" and spec.on_change == "Run" and spec.schedule is None
+    known = [
+        run.spec_run for run in runs if run.trigger == SPEC or (replaces and run.trigger.startswith(DEMAND))
+    ]
     return max([SpecRun.read(job.status.spec_run or ""), *known], key=lambda each: each.number)
 
 
