@@ -13,7 +13,7 @@ from typing import Any
 
 from containerapp.api.containerapp import ContainerApp
 from containerapp.controllers.containerapp.choice import Choice
-from containerapp.controllers.containerapp.controller import gather, settled
+from containerapp.controllers.containerapp.controller import gather, retained, settled
 from containerapp.controllers.containerapp.failure import Finding
 from containerapp.controllers.containerapp.revisions import RESOURCE, RETRY
 from containerapp.controllers.containerapp.status import compute_status
@@ -231,7 +231,7 @@ class Cluster:
         view = View(key=KEY, obj=app, live=self.live, now=self.now)
         if not gathered.complete or not settled(view, gathered.inputs):
             return
-        keep = {ObjectRef.of(manifest) for manifest in wanted}
+        keep = {*map(ObjectRef.of, wanted), *retained(app, gathered.inputs)}
         self.live = {ref: child for ref, child in self.live.items() if ref in keep or ref.kind == JOB}
 
 

@@ -34,6 +34,7 @@ from tests.builders import (
     unresolved,
     with_rollout,
 )
+from tests.rollouts import Cluster
 
 MISSING = Blocked("ImageNotFound", "There is none.")
 
@@ -144,6 +145,19 @@ def test_pods_are_watched_while_a_rollout_goes_on(rollout: Manifest, *, watched:
 def test_the_account_that_the_user_names_is_retained(spec: Manifest, expected: frozenset[Any]) -> None:
     """It may be the very one that was made for the app before."""
     assert retained(an_app(spec), unresolved()) == expected
+
+
+def test_what_the_last_good_revision_needs_stays_until_another_one_is_good() -> None:
+    """Without Pods nothing shows that the new one is good: if it fails once it runs, the old one runs again."""
+    volume = {"name": "data", "mountPath": "/data", "claim": {"size": "1Gi", "retain": False}}
+    cluster = Cluster(spec={"image": "shop:1", "volumes": [volume]}).settle()
+    cluster.edit(suspend=True, volumes=None, serviceAccountName="other").settle()
+    assert cluster.gathered is not None
+    kept = {(ref.kind, ref.name) for ref in retained(cluster.app, cluster.gathered.inputs)}
+    assert kept >= {("ServiceAccount", "shop"), ("PersistentVolumeClaim", "shop-data")}
+    cluster.edit(suspend=None).settle()
+    kept = {(ref.kind, ref.name) for ref in retained(cluster.app, cluster.gathered.inputs)}
+    assert not kept & {("ServiceAccount", "shop"), ("PersistentVolumeClaim", "shop-data")}
 
 
 def test_the_controller_parses_its_own_kind() -> None:

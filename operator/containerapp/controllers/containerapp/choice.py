@@ -72,6 +72,11 @@ class Choice:
         """Whether another revision runs because the wanted one has failed."""
         return self.wanted is not None and self.wanted.rejected and self.target != self.wanted
 
+    @property
+    def may_roll_back(self) -> bool:
+        """Whether an earlier revision would run again if the wanted one failed: it is not known to be good yet."""
+        return _good(self) is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rendered:

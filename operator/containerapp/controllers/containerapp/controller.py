@@ -163,6 +163,7 @@ def gather(view: View, digests: Digests) -> Gathered:
             choice=choice,
             resize=resize,
             move=move,
+            kept=_kept(view) if choice.may_roll_back else frozenset(),
             held=None if resize.under_way else held_seconds(view, inputs, choice),
         ),
         complete=choice.decided,
@@ -173,6 +174,12 @@ def gather(view: View, digests: Digests) -> Gathered:
         again_after=_soonest(resize.again_after, move.again_after, ASK_EVERY if asks_targets else None),
     )
     return found if choice.target is not None else _with_role(_with_image(view, found), role)
+
+
+def _kept(view: View) -> frozenset[ObjectRef]:
+    """Return what the Pods of an earlier revision may need to start again, as far as it lives."""
+    kinds = (service_account.CHILD.resource, persistent_volume_claim.CHILD.resource)
+    return frozenset(resource.ref(name) for resource in kinds for name in view.named(resource))
 
 
 def _soonest(*seconds: float | None) -> float | None:
@@ -244,7 +251,14 @@ def retained(app: ContainerApp, inputs: Inputs) -> frozenset[ObjectRef]:
     secrets = kept({secret for revision in revisions for secret in revision.secrets})
     standing = standing_ingress(app, inputs.route)
     return frozenset(
-        [*accounts, *before.kept(app, revisions), *files, *secrets, *([standing] if standing else [])]
+        [
+            *accounts,
+            *before.kept(app, revisions),
+            *files,
+            *secrets,
+            *([standing] if standing else []),
+            *inputs.kept,
+        ]
     )
 
 

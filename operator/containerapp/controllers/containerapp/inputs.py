@@ -11,7 +11,7 @@ from containerapp.controllers.containerapp.references import Record
 from containerapp.controllers.containerapp.rollout import Rollout
 from containerapp.controllers.pods.template import CONTAINER
 from containerapp.controllers.workloads.inputs import PodInputs
-from containerapp.core.model import Manifest
+from containerapp.core.model import Manifest, ObjectRef
 from containerapp.core.policy import Platform
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Inputs(PodInputs):
     route: Route | None = None
     held: int | None = None
     """Seconds that a new Pod must be ready to count, while its load balancer holds the rollout back."""
+    kept: frozenset[ObjectRef] = frozenset()
+    """The account and the claims that stay although nothing asks for them: the last good revision may run again."""
     keda: bool = True
     """Whether the cluster has the kinds of KEDA."""
 
