@@ -88,6 +88,7 @@ def test_a_revision_that_fails_is_rolled_back() -> None:
     cluster = a_rolled_back()
     assert cluster.running == 1
     assert cluster.condition("Ready") == ("True", "RolledBack")
+    assert cluster.message("Ready").startswith("The Pod runs an earlier version and is available. Revision 2")
     assert cluster.condition("Stalled") == ("True", "RolledBack")
     assert cluster.condition("RolledOut") == ("False", "RolledBack")
     assert cluster.message("RolledOut").startswith("Revision 2 has failed. Pod shop-1: exit code 1.")
@@ -217,6 +218,7 @@ def test_no_pod_shows_that_a_revision_is_good_while_the_app_is_suspended() -> No
     assert (cluster.running, cluster.condition("RolledOut")) == (1, ("False", "RolledBack"))
     cluster.edit(suspend=True).settle()
     assert cluster.running == 1, "a rolled-back app stays so while it is suspended"
+    assert cluster.message("Ready").startswith("Suspended: no Pod runs. Set spec.suspend to false")
 
 
 def test_no_pod_shows_that_a_revision_is_good_with_zero_replicas() -> None:

@@ -110,11 +110,9 @@ def _summary(facts: Facts, concerns: Iterable[Concern]) -> Iterator[Condition]:
         waiting = f"Waiting for the registry to resolve {facts.image.image or facts.app.spec.image}."
         yield Condition(type="Ready", status="Unknown", reason="ResolvingImage", message=waiting)
         yield Condition(type="Reconciling", status="True", reason="ResolvingImage", message=waiting)
-    elif facts.app.spec.suspend:
-        message = "Suspended: no Pod runs. Set spec.suspend to false to start again."
-        yield Condition(type="Ready", status="True", reason="Suspended", message=message)
     else:
-        yield Condition(type="Ready", status="True", reason="Running", message=_achieved(facts))
+        reason = "Suspended" if facts.app.spec.suspend else "Running"
+        yield Condition(type="Ready", status="True", reason=reason, message=_achieved(facts))
 
 
 def _first(own: ContainerAppError | None, concern: Concern | None) -> ContainerAppError | None:
@@ -148,17 +146,19 @@ def _obstacle(facts: Facts) -> ContainerAppError | None:
 
 
 def _achieved(facts: Facts) -> str:
-    pods = facts.rollout.desired
+    pods, version = facts.rollout.desired, "an earlier" if facts.choice.rolled_back else "the wanted"
     match pods:
+        case _ if facts.app.spec.suspend:
+            return "Suspended: no Pod runs. Set spec.suspend to false to start again."
         case 0 if facts.app.spec.autoscaling is not None:
             asks = "triggers" if by_keda(facts.app) else "metrics"
             return f"No Pod is wanted: the {asks} of spec.autoscaling have nothing to do."
         case 0:
             return "No Pod is wanted: spec.replicas is 0."
         case 1:
-            return "The Pod runs the wanted version and is available."
+            return f"The Pod runs {version} version and is available."
         case _:
-            return f"All {pods} Pods run the wanted version and are available."
+            return f"All {pods} Pods run {version} version and are available."
 
 
 def _available(facts: Facts) -> Condition:
