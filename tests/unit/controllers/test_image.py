@@ -37,6 +37,7 @@ from tests.builders import (
     DIGEST,
     KEY,
     NEW_DIGEST,
+    NOW,
     REFERENCE,
     a_view,
     an_app,
@@ -327,6 +328,15 @@ def test_an_image_is_built_for_what_placement_names(
     assert digests.architectures
     if not runs:
         assert found.pin == (pinned() if status else None)
+
+
+@pytest.mark.parametrize(("generation", "runs"), [(1, True), (0, False)])
+def test_what_an_image_is_built_for_is_waited_for_once_a_spec(generation: int, *, runs: bool) -> None:
+    """After a restart of the operator the registry takes its time, and an app that runs stays Ready."""
+    condition = {"type": "ImageResolved", "status": "True", "reason": "Resolved", "message": "It is."}
+    stated = {"observedGeneration": generation, "conditions": [{**condition, "lastTransitionTime": NOW}]}
+    found = _found(Answering(_resolved()), status={**_status(), **stated}, architectures=["arm64"])
+    assert found == (Pinned(pin=pinned(), asked=False) if runs else Resolving(pin=pinned()))
 
 
 def test_what_an_image_is_not_built_for_is_named() -> None:

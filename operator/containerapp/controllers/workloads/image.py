@@ -83,7 +83,7 @@ def find_image(view: View, digests: Digests) -> Image:
         answer = digests.lookup(reference, key, known=record.digest, architectures=wanted)
         if isinstance(answer, Resolved) and answer.digest == record.digest:
             answer = suited(answer, app, reference)
-            if not isinstance(answer, Resolved):
+            if isinstance(answer, Failed) or (isinstance(answer, Pending) and not _is_resolved(app)):
                 return _without(answer, record)
         return _with_news(app, reference, record, answer)
     answer = digests.lookup(reference, key, request=refresh_token(app), architectures=wanted)
@@ -125,6 +125,14 @@ def suited(answer: Lookup, app: Workload, reference: ImageReference) -> Lookup:
             f"{reference} is built for {built_for}, and not for {lacking}, which placement.architectures names. Build "
             f"and push it for {lacking}, too (docker buildx build --platform), or correct placement.architectures.",
         )
+    )
+
+
+def _is_resolved(app: Workload) -> bool:
+    """Whether the status says of this very spec that the image may run: a restart of the operator changes nothing."""
+    is_current = app.status.observed_generation == app.metadata.generation
+    return is_current and any(
+        each.type == "ImageResolved" and each.status == "True" for each in app.status.conditions
     )
 
 
