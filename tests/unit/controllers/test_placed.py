@@ -186,16 +186,20 @@ def test_a_profile_that_is_not_known_yet_is_waited_for_and_one_that_nobody_says_
 
 
 def test_the_profile_is_asked_for_until_it_is_known() -> None:
-    """Then no more, also after a restart of the operator, until the spec changes."""
+    """Then no more, also after a restart of the operator or an edit that no Pod sees, until the revision changes."""
     placed = _watched(_FARGATE, Account(profiles=(_profile(),)))["Placed"]
-    known = {"observedGeneration": an_app().metadata.generation, "conditions": [placed]}
+    known = {"observedGeneration": 0, "conditions": [placed], "currentRevision": 1}
     assert _watched(_FARGATE, None, known)["Placed"]["message"] == placed["message"]
-    older = {**known, "observedGeneration": 0}
+    former = {
+        **known,
+        "currentRevision": 7,
+    }  # the status is from before a before-job: new Pods may have other labels
+    assert not _watched(_FARGATE, None, former)["Placed"]["message"].startswith("The Fargate profile")
     unknown = {**known, "conditions": [{**placed, "message": "Fargate bills each Pod."}]}
     for spec, status, cluster, wanted in (
         (_FARGATE, None, "blue", FARGATE),
         (_FARGATE, known, "blue", frozenset()),
-        (_FARGATE, older, "blue", FARGATE),
+        (_FARGATE, former, "blue", FARGATE),
         (_FARGATE, unknown, "blue", FARGATE),
         (_FARGATE, None, "", frozenset()),
         ({"placement": {"capacity": "Spot"}}, None, "blue", frozenset()),

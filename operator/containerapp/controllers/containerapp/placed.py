@@ -12,6 +12,7 @@ from typing import Final
 from containerapp.api.containerapp import ContainerApp
 from containerapp.controllers.containerapp.children import deployment
 from containerapp.controllers.containerapp.facts import Facts
+from containerapp.controllers.containerapp.revisions import running_number
 from containerapp.controllers.pods.fargate import fargate_size
 from containerapp.controllers.pods.placement import FARGATE_PROFILE
 from containerapp.controllers.workloads.concerns import Concern
@@ -24,13 +25,11 @@ _SELECTED: Final = "The Fargate profile "
 
 
 def asks_profiles(view: View) -> frozenset[str]:
-    """Return that the Fargate profiles have to be known, until one is that selects the Pods of this very spec."""
+    """Return that the Fargate profiles have to be known, until one is that selects the Pods of the revision."""
     app: ContainerApp = view.obj
     if not view.platform.fargate_cluster or app.spec.placement is None or not app.spec.placement.fargate:
         return frozenset()
-    current = app.status.observed_generation == app.metadata.generation
-    is_known = current and _said(app).startswith(_SELECTED)
-    return frozenset() if is_known or _ready(view) else FARGATE
+    return frozenset() if _said(view).startswith(_SELECTED) or _ready(view) else FARGATE
 
 
 def placed(facts: Facts) -> Iterator[Concern]:
@@ -51,14 +50,14 @@ def placed(facts: Facts) -> Iterator[Concern]:
 
 
 def _selecting(view: View, billed: str) -> str | Blocked | Transient:
-    """Return what the condition says, or why the Pods are not on Fargate; what was known once holds for this spec."""
+    """Return what the condition says, or why the Pods are not on Fargate; what was known holds for the revision."""
     account = view.account
     if account is not None and account.profiles_error is not None:
         return f"{billed} Whether a profile selects the Pods is not known: {account.profiles_error.message}"
     if account is not None and account.pending:
         return Transient("AskingForProfiles", f"Asking EKS which Fargate profile selects the Pods. {billed}")
     if account is None or account.profiles is None:
-        said = _said(view.obj)
+        said = _said(view)
         return said if said.startswith(_SELECTED) and said.endswith(billed) else billed
     if ready := _ready(view):
         return f"{_SELECTED}{ready} selects the Pods. {billed}"
@@ -121,7 +120,10 @@ def _written(labels: Mapping[str, str]) -> str:
     return ",".join(f"{name}={value}" for name, value in labels.items())
 
 
-def _said(app: ContainerApp) -> str:
-    """Return what the status says of Pods that are on Fargate."""
+def _said(view: View) -> str:
+    """Return what the status says of Pods that are on Fargate, and of the revision that the Deployment has now."""
+    app: ContainerApp = view.obj
+    if app.status.current_revision != running_number(view.live.get(deployment.ref(view.key.name))):
+        return ""
     placed = next((each for each in app.status.conditions if each.type == "Placed"), None)
     return placed.message if placed is not None and placed.status == "True" else ""
