@@ -352,7 +352,7 @@ def test_a_before_job_runs_once_before_the_first_pod() -> None:
 
 
 def test_a_before_job_that_fails_stops_the_rollout() -> None:
-    """With its last words; a retry runs it once more."""
+    """With its last words; a retry runs it once more, which an edit of the job alone does not, as the message says."""
     cluster = Cluster(spec={"image": "shop:1", "rollout": BEFORE}).settle()
     cluster.bad_jobs.add("shop:2")
     cluster.edit(image="shop:2").settle()
@@ -360,8 +360,9 @@ def test_a_before_job_that_fails_stops_the_rollout() -> None:
     assert cluster.condition("Stalled") == ("True", "BeforeJobFailed")
     assert "The before-job shop-before-2 has failed." in cluster.message("Stalled")
     assert "no database" in cluster.message("Stalled")
+    assert "as an edit of rollout.before alone needs, too): kubectl annotate" in cluster.message("Stalled")
     jobs = len(cluster.jobs)
-    cluster.settle()
+    cluster.edit(rollout={"before": {"command": ["migrate", "--wait"]}}).settle()
     assert len(cluster.jobs) == jobs
     cluster.bad_jobs.clear()
     cluster.retry().settle()

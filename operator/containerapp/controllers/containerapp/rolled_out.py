@@ -100,7 +100,8 @@ def _failed(facts: Facts, wanted: Revision, choice: Choice) -> str:
     sentences = [f"Revision {wanted.number} has failed. {choice.failure}".rstrip()]
     if choice.target is not None and choice.target.number != wanted.number:
         sentences.append(f"Revision {choice.target.number} runs.")
-    sentences.append(f"Change the spec, or try it again: {_retry(facts)}")
+    job = " (as an edit of rollout.before alone needs, too)" if choice.job is State.FAILED else ""
+    sentences.append(f"Change the spec, or try it again{job}: {_retry(facts)}")
     return "\n".join(sentences) if "\n" in choice.failure else " ".join(sentences)
 
 
