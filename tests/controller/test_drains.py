@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.controller.api import Manifest
+from tests.controller.person import Person
 from tests.controller.test_autoscaling import ready_pods
 from tests.controller.world import World
 
@@ -103,6 +104,21 @@ def test_an_autoscaled_app_of_one_pod_is_as_safe(world: World) -> None:
             names=["shop"],
         )
     assert min(counts) >= 1
+
+
+@pytest.mark.parametrize("spec", [{}, {"autoscaling": {"maxReplicas": 4}}], ids=["alone", "autoscaled"])
+def test_a_plan_during_a_move_shows_what_an_edit_changes_alone(
+    world: World, person: Person, spec: Manifest
+) -> None:
+    """The second Pod and the budget are the move's: the operator takes them away, whatever is applied."""
+    spec = spec | {"rollout": {"minReadySeconds": 30}}
+    world.run("shop", **spec)
+    with _node_of(world, _only(world, "shop")) as node:
+        world.kubectl("cordon", node)
+        world.until("a second Pod starts", lambda: len(_pods(world, "shop")) == 2, names=["shop"])
+        code, plan = person.plan(world.app("shop", **spec))
+        assert _moves(world)
+        assert (code, plan["action"]) == (0, "none"), plan
 
 
 def test_what_may_not_have_a_second_pod_is_left_alone(world: World) -> None:

@@ -204,6 +204,33 @@ def test_apps_whose_only_pod_may_have_a_second_one(spec: Manifest, *, moves: boo
     assert bool(move.pods) is moves
 
 
+@pytest.mark.parametrize("replicas", [1, 2], ids=["ending", "starting"])
+def test_a_plan_takes_a_move_as_it_stands(replicas: int) -> None:
+    """Without a look at nodes or Pods; an edit of the app has its own effects beside it."""
+    note = f"uid-old {NOW}"
+    view, move = a_move(note=note, replicas=replicas, rehearses=True, leaving="")
+    found = children(view, move)
+    assert found["Deployment"]["spec"]["replicas"] == replicas
+    assert found["Deployment"]["metadata"]["annotations"][MOVING] == note
+    assert found["PodDisruptionBudget"]["spec"]["minAvailable"] == 1
+    assert (move.queries, move.patches) == ((), ())
+    late = (datetime.fromisoformat(NOW) + BOUND).isoformat()
+    view, move = a_move(note=note, replicas=2, rehearses=True, now=late)
+    assert "PodDisruptionBudget" not in children(view, move)
+    for spec, text in (({"replicas": 3}, note), (None, "no note")):
+        assert a_move(spec=spec, note=text, replicas=2, rehearses=True)[1] == Move()
+
+
+@pytest.mark.parametrize("fewest", [1, 2], ids=["ending", "starting"])
+def test_a_plan_takes_the_wish_of_an_autoscaler_as_it_stands(fewest: int) -> None:
+    """The Pods themselves are the autoscaler's."""
+    view, move = a_move(spec={"autoscaling": {"maxReplicas": 3}}, note=f"uid-old {NOW}", replicas=2)
+    hpa = next(child for ref, child in view.live.items() if ref.kind == "HorizontalPodAutoscaler")
+    hpa["spec"]["minReplicas"] = fewest
+    move = find_move(replace(view, rehearses=True), view.live[DEPLOYMENT], None)
+    assert children(view, move)["HorizontalPodAutoscaler"]["spec"]["minReplicas"] == fewest
+
+
 def test_an_autoscaler_is_asked_for_a_second_pod() -> None:
     """Kubernetes' own and KEDA's; an app that it has given more Pods needs none."""
     autoscaling = {"autoscaling": {"maxReplicas": 3}}

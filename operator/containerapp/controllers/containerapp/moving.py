@@ -34,6 +34,10 @@ _MINUTE = 60
 _SOON = 0.1
 """Seconds after which the second Pod is let go on alone: the first is known to be the one that ends, by then."""
 
+_ALONE = {"Deployment": "replicas"}
+_AUTOSCALED = {"HorizontalPodAutoscaler": "minReplicas", "ScaledObject": "minReplicaCount"}
+"""Where it stands how many Pods a move asks for, by kind."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
@@ -59,7 +63,11 @@ STAYS = Move()
 
 def find_move(view: View, live: Manifest | None, route: Route | None) -> Move:
     """Return the next step of an app's move off its node."""
-    if live is None or not view.leaving or not _may_surge(view.obj):
+    if live is None or not _may_surge(view.obj):
+        return STAYS
+    if view.rehearses:
+        return _going_on(view, live)
+    if not view.leaving:
         return STAYS
     query = pods_query(live, view.key.namespace)
     pods = [pod for pod in (view.answers.get(query) or {}).get("items", ()) if _runs(pod)]
@@ -153,6 +161,18 @@ def _move(
     if (pod["metadata"].get("annotations") or {}).get(_COST) != _FIRST_TO_END:
         return replace(starting, condition=ending, patches=(_first_to_end(view, pod),), again_after=_SOON)
     return replace(starting, condition=ending, pods=1)
+
+
+def _going_on(view: View, live: Manifest) -> Move:
+    """Return a move as it stands: a plan is not about it, and who plans may not be allowed to read nodes."""
+    uid, since = _noted(live)
+    if not uid:
+        return STAYS
+    kinds = _AUTOSCALED if view.obj.spec.autoscaling else _ALONE
+    asked = [child["spec"].get(kinds[ref.kind], 1) for ref, child in view.live.items() if ref.kind in kinds]
+    late = view.now - since >= BOUND
+    note = live["metadata"]["annotations"][MOVING]
+    return Move(pods=min(2, max(asked, default=1)), protected=not late, late=late, note=note)
 
 
 def _is_served(view: View, route: Route | None, others: list[Manifest]) -> bool:
