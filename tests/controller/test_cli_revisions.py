@@ -37,6 +37,9 @@ def test_an_app_goes_back_to_an_earlier_revision_and_forward_again(world: World,
     runs, asked = digest_of("shop 1.0")[:19], newer[:19]
     assert f"  Image  shop:1.0 ({runs}…); the spec asks for shop:2.0 ({asked}…)" in page
     assert "  Pinned to revision 1, until `containerapp rollback shop --release`" in page
+    again = person.here("rollback", "shop")
+    assert again.exit_code == 5, "it would run revision 2 again"
+    assert "shop has no earlier revision that was good. It stays at revision 1" in again.stderr
     forward = person.here("rollback", "shop", "--release")
     assert forward.exit_code == 0, forward.output
     assert "revision 2 runs" in forward.stdout

@@ -99,17 +99,28 @@ async def _template(cluster: Cluster, name: str, number: int) -> Manifest:
 
 
 def _previous(app: Manifest) -> int:
-    """Return the last good revision before the one that runs."""
+    """Return the last good revision before the one that runs; before a pinned one, by number.
+
+    The number is no measure elsewhere: a manifest that says what an earlier one has said runs its revision again.
+    """
     name, status = app["metadata"]["name"], app.get("status") or {}
-    current = status.get("currentRevision")
+    current, pinned = status.get("currentRevision"), _pinned(app)
     good = [
         int(each["revision"])
         for each in status.get("revisions", ())
-        if each["revision"] != current and (each.get("outcome") == _GOOD)
+        if each["revision"] != current
+        and (each.get("outcome") == _GOOD)
+        and (not pinned or each["revision"] < pinned)
     ]
     if not good:
+        pin = (
+            f"It stays at revision {pinned}; `rollback --to N` runs another one, `--release` ends that. "
+            if pinned
+            else ""
+        )
         raise Failure(
-            f"{name} has no earlier revision that was good. See `containerapp history {name}`.", NOT_FOUND
+            f"{name} has no earlier revision that was good. {pin}See `containerapp history {name}`.",
+            NOT_FOUND,
         )
     return max(good)
 
