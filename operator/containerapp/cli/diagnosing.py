@@ -234,7 +234,7 @@ async def _app(cluster: Cluster, name: str) -> AsyncIterator[Finding]:
 async def _image(cluster: Cluster, app: Manifest) -> Finding:
     from containerapp.api.images import parse
 
-    settings = await read_settings(cluster.client, None)
+    settings = await read_settings(cluster.client, cluster.namespace, None)
     answers = Answers(policy=registry_policy(settings))
     reference = parse(app["spec"]["image"], default_registry=settings.default_registry)
     if reference.digest is not None or answers.runs_by_tag(reference):

@@ -9,6 +9,8 @@ import os
 from contextlib import suppress
 from typing import Any
 
+import click
+
 from containerapp.core.model import MANAGER, Manifest
 from containerapp.errors import ContainerAppError
 from containerapp.kube.client import Client
@@ -19,9 +21,9 @@ _PREFIX = "CONTAINERAPP_"
 _LABEL = f"app.kubernetes.io/name={MANAGER}"
 
 
-async def read_settings(client: Client, default_registry: str | None) -> Settings:
-    """Return the operator's settings as far as they can be known."""
-    found = await find_operator(client)
+async def read_settings(client: Client, namespace: str, default_registry: str | None) -> Settings:
+    """Return the settings of the operator that serves a namespace, as far as they can be known."""
+    found = await find_operator(client, namespace)
     given = _environment(found) if found else {}
     if default_registry is not None:
         given["default_registry"] = default_registry
@@ -30,16 +32,34 @@ async def read_settings(client: Client, default_registry: str | None) -> Setting
         for name, value in given.items()
         if name in Settings.model_fields and f"{_PREFIX}{name.upper()}" not in os.environ
     }
-    return load(**known)
+    settings = load(**known)
+    if found is None and default_registry is None and f"{_PREFIX}DEFAULT_REGISTRY" not in os.environ:
+        click.echo(
+            f"The operator that serves the namespace {namespace} cannot be seen from here: its settings are taken for "
+            f"the defaults, and short image names for those of {settings.default_registry}. If they are not: "
+            "export CONTAINERAPP_DEFAULT_REGISTRY=REGISTRY",
+            err=True,
+        )
+    return settings
 
 
-async def find_operator(client: Client) -> Manifest | None:
-    """Return the operator's Deployment; None where there is none that the user may see."""
+async def find_operator(client: Client, namespace: str | None = None) -> Manifest | None:
+    """Return the operator's Deployment; None where there is none that the user may see.
+
+    With `namespace` that of the release that serves it: one that names it comes before one of the whole cluster.
+    """
+    items: list[Manifest] = []
     with suppress(ContainerAppError):
-        listed = await client.get("/apis/apps/v1/deployments", labelSelector=_LABEL)
-        items: list[Manifest] = listed["items"]
+        items = (await client.get("/apis/apps/v1/deployments", labelSelector=_LABEL))["items"]
+    if namespace is None:
         return next(iter(items), None)
-    return None
+    served = [(_namespaces(item), item) for item in items]
+    named = [item for namespaces, item in served if namespace in namespaces]
+    return next(iter([*named, *(item for namespaces, item in served if not namespaces)]), None)
+
+
+def _namespaces(deployment: Manifest) -> set[str]:
+    return {each for each in _environment(deployment).get("namespaces", "").replace(",", " ").split() if each}
 
 
 def registry_policy(settings: Settings) -> Policy:

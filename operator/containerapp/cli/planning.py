@@ -86,8 +86,8 @@ class Planner:
 
     @classmethod
     async def of(cls, cluster: Cluster, *, default_registry: str | None, force: bool) -> Planner:
-        """Read what the operator was set up with."""
-        settings = await read_settings(cluster.client, default_registry)
+        """Read what the operator was set up with that serves the namespace."""
+        settings = await read_settings(cluster.client, cluster.namespace, default_registry)
         answers = Answers(policy=registry_policy(settings))
         return cls(cluster=cluster, platform=Platform.of(settings), answers=answers, force=force)
 

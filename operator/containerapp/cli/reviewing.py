@@ -20,8 +20,15 @@ async def review(
     require_valid(documents)
     async with connected(target) as cluster:
         require_distinct(documents, cluster.namespace)
-        planner = await planner_of(cluster, options)
-        return [await planner.plan(in_namespace(each.value, cluster.namespace)) for each in documents]
+        planners: dict[str, Planner] = {}
+        plans = []
+        for document in documents:
+            manifest = in_namespace(document.value, cluster.namespace)
+            namespace = manifest["metadata"]["namespace"]
+            if namespace not in planners:
+                planners[namespace] = await planner_of(cluster.within(namespace), options)
+            plans.append(await planners[namespace].plan(manifest))
+        return plans
 
 
 def require_distinct(documents: Sequence[Document], namespace: str) -> None:
@@ -43,6 +50,6 @@ def _where(document: Document) -> str:
 
 
 async def planner_of(cluster: Cluster, options: Mapping[str, object]) -> Planner:
-    """Return the planner that the options ask for."""
+    """Return the planner of a namespace that the options ask for."""
     registry, force = options["default_registry"], bool(options["force_conflicts"])
     return await Planner.of(cluster, default_registry=str(registry) if registry else None, force=force)
