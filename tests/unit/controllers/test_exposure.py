@@ -361,7 +361,7 @@ def _peer(
     ],
 )
 def test_the_older_app_has_the_host(mine: Manifest, theirs: Manifest, defaults: ExposeDefaults) -> None:
-    """Whatever its namespace. The later one is told who has it, since when, and its route is not made."""
+    """Whatever its namespace. The later one learns who has it, since when, and its route is not made."""
     stage = Stage(
         mine, defaults, peers=(_peer(theirs, "b", namespace="z"), _peer(theirs, "a", "2025-06-01T00:00:00Z"))
     )

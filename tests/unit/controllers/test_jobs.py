@@ -361,7 +361,7 @@ def test_settled_and_retained() -> None:
 
 
 def test_a_malformed_record_is_older_than_all() -> None:
-    """Somebody has edited the status or a Job."""
+    """Another client has edited the status or a Job."""
     assert SpecRun.read("nonsense") == SpecRun()
     assert str(SpecRun.read("3-abc")) == "3-abc"
     manifest = {"metadata": {"name": "x"}, "spec": {}}

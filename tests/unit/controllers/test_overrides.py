@@ -196,7 +196,7 @@ def test_a_kind_that_cannot_be_overridden_is_refused_with_those_that_can() -> No
 
 
 def test_each_kind_is_deliberately_overridable_or_not() -> None:
-    """A new kind is not, until somebody has thought about what an override of it could reach."""
+    """A new kind is not, until a maintainer has thought about what an override of it could reach."""
     assert {child.resource.kind for child in OWNS if child.overridable} == {
         "Deployment",
         "HorizontalPodAutoscaler",

@@ -10,7 +10,7 @@ X, Y, Z, NONE = frozenset("x"), frozenset("y"), frozenset("z"), frozenset[str]()
 
 
 def test_objects_that_share_a_claim_know_of_each_other() -> None:
-    """And are told of a change of it alone."""
+    """And learn of a change of it alone."""
     claims = Claims()
     assert claims.update(A, X | Y) == set()
     assert claims.update(B, Y | Z) == {A}

@@ -52,7 +52,7 @@ def test_the_version_follows_the_data_and_not_the_labels(metadata: Manifest, *, 
 
 
 def test_an_object_that_does_not_say_who_set_it_goes_by_its_version() -> None:
-    """Somebody has removed managedFields."""
+    """Another client has removed managedFields."""
     assert data_version(_metadata(version="1")) != data_version(_metadata(version="2"))
     bare = {key: value for key, value in _metadata().items() if key != "managedFields"}
     assert data_version(bare) == data_version(_metadata())
